@@ -1,0 +1,37 @@
+"""Many tasks in one network, learnt one after the other, none ever changed by the next.
+
+The rooms (`paenet.packing`, `paenet.tasks`, ...) are imported when they are first used, so that
+`import paenet` is quick and does not pull in torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from paenet.errors import PaenetError
+
+# No `import` statements: they would make every room depend on all the others.
+_ROOMS = ("backbones", "cli", "datasets", "packfile", "packing", "tasks", "training")
+
+__all__ = ["PaenetError"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, "__version__"})
+
+
+def _version() -> str:
+    """The installed version; `0+unknown` for a source tree that was never installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("paenet")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -1,0 +1,77 @@
+"""The application: its commands, and how every error ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from paenet.cli import add, check, env, evaluate, info, init, quickstart, remove, run
+from paenet.errors import PaenetError
+
+app = typer.Typer(
+    name="pae",
+    help="Many tasks in one network, added one by one, none ever changed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (quickstart, run, init, add, remove, info, check, evaluate, env):
+    command.register(app)
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.", is_eager=True)
+    ] = False,
+) -> None:
+    """Many tasks in one network, added one by one, none ever changed."""
+    if debug:
+        os.environ["PAENET_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs `pae`; every error that a user can mend ends in one line and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except PaenetError as error:
+        code = _fail(str(error), error)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("stopped; what was done is kept, the same command goes on from there", None)
+        code = 130
+    except OSError as error:
+        code = _fail(_of_the_system(error), error)
+    sys.exit(code or 0)
+
+
+def _fail(message: str, error: BaseException | None) -> int:
+    if error is not None and os.environ.get("PAENET_DEBUG"):
+        raise error
+    print(f"pae: {message}", file=sys.stderr)
+    return 2
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refused, and the mend."""
+    mends = {
+        errno.ENOSPC: "free some space and run the same command again",
+        errno.EDQUOT: "free some space and run the same command again",
+        errno.EACCES: "give the permission, or choose another place",
+        errno.EROFS: "choose another place",
+        errno.ENOENT: "check the path",
+        errno.EISDIR: "give a file",
+        errno.ENOTDIR: "check the path",
+    }
+    reason = error.strerror or str(error)
+    mend = mends.get(error.errno or 0)
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{reason}" + (f"; {mend}" if mend else "")

@@ -1,0 +1,49 @@
+"""What commands print: one JSON document, or a table for a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def emit(document: Any, as_json: bool, show: Callable[[], None]) -> None:
+    """Prints `document` as JSON on stdout, or calls `show`."""
+    if as_json:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        show()
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table; the first column is text, the others are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    sheet = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        sheet.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for row in rows:
+        sheet.add_row(*row)
+    Console(soft_wrap=False).print(sheet)
+
+
+def interval(metric: dict[str, Any]) -> str:
+    """A metric with its 95 % interval, as a person reads it: `93.1 % (91.4–94.5)`."""
+    if metric["unit"] == "share":
+        value, low, high = (f"{100 * metric[key]:.1f}" for key in ("value", "low", "high"))
+        return f"{value} % ({low}–{high})"
+    digits = 2 if metric["unit"] == "years" else 3
+    value, low, high = (f"{metric[key]:.{digits}f}" for key in ("value", "low", "high"))
+    unit = " years" if metric["unit"] == "years" else ""
+    return f"{value}{unit} ({low}–{high})"
+
+
+def megabytes(count: float) -> str:
+    """Bytes in MiB, as the paper counts."""
+    return f"{count / 2**20:.1f} MB"

@@ -1,0 +1,23 @@
+"""Where examples come from: tables, folders, pairs and drawn faces; decoded once and cached."""
+
+from paenet.datasets.augment import Augment, augment
+from paenet.datasets.errors import DataError
+from paenet.datasets.examples import Examples, join
+from paenet.datasets.images import Images
+from paenet.datasets.pairs import Pairs, read_pairs
+from paenet.datasets.sources import open_examples, split_names
+from paenet.datasets.table import read_table
+
+__all__ = [
+    "Augment",
+    "DataError",
+    "Examples",
+    "Images",
+    "Pairs",
+    "augment",
+    "join",
+    "open_examples",
+    "read_pairs",
+    "read_table",
+    "split_names",
+]

@@ -1,0 +1,156 @@
+"""The decoded-image cache: every image is decoded once, then read from a memory-mapped file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from paenet.datasets.decoding import fit
+from paenet.datasets.errors import DataError
+from paenet.datasets.examples import Examples, Pixels, version_of
+from paenet.files import replacing
+
+# Part of the key: raise it when decoding or scaling gives other pixels.
+_VERSION = 1
+_AHEAD = 256
+
+
+class Images:
+    """The pixels of examples at one size.
+
+    The cache is one .npy file and one .json beside it, named after (examples, size), written
+    beside and renamed: two processes may do it at once, and a killed one leaves nothing that is
+    read. Images that cannot be read are left out and named.
+
+    Args:
+        examples: at least one.
+        size: of the square images, in pixels.
+        cache: folder; made where it is absent.
+        max_broken: share of images that may be broken, 0 to 1.
+        progress: called with (images done, images in all) while decoding.
+
+    Attributes:
+        pixels: `(N, size, size, 3)` uint8 RGB, memory-mapped, read-only; kept images only.
+        kept: `(N,)` their rows in `examples`.
+        broken: path and reason of each of the others.
+        hash: changes when the pixels could have.
+
+    Raises:
+        DataError: where more than `max_broken` are broken, or the cache cannot be written.
+    """
+
+    pixels: NDArray[np.uint8]
+    kept: NDArray[np.int64]
+    broken: list[tuple[str, str]]
+    hash: str
+
+    def __init__(
+        self,
+        examples: Examples,
+        size: int,
+        cache: str | Path,
+        *,
+        max_broken: float = 0.01,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.examples = examples
+        key = version_of(_VERSION, examples.version, size)
+        pixels, notes = Path(cache) / f"{key[:32]}.npy", Path(cache) / f"{key[:32]}.json"
+        # The notes are written first, so that pixels never stand without them.
+        if not pixels.exists():
+            _build(examples, size, pixels, notes, max_broken, progress)
+        broken = [_Broken(**entry) for entry in json.loads(notes.read_text("utf-8"))["broken"]]
+        _check(examples, broken, max_broken)
+        rows = {entry.row for entry in broken}
+        self.kept = np.array([row for row in range(len(examples)) if row not in rows], np.int64)
+        self.broken = [(entry.path, entry.reason) for entry in broken]
+        self.pixels = np.load(pixels, mmap_mode="r", allow_pickle=False)
+        self.hash = key
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    row: int
+    path: str
+    reason: str
+
+
+def _build(
+    examples: Examples,
+    size: int,
+    pixels: Path,
+    notes: Path,
+    max_broken: float,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    broken: list[_Broken] = []
+    try:
+        pixels.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(pixels) as beside:
+            # Ordinary writes, not a writable map: a full disk is then an error, not a SIGBUS.
+            with beside.open("wb") as file:
+                _header(file, len(examples), size)
+                for row, found in enumerate(_decoded(examples, size)):
+                    if isinstance(found, DataError):
+                        broken.append(_Broken(row, examples.paths[row], str(found)))
+                        # At once: no one wants to wait for the end of a hopeless set.
+                        _check(examples, broken, max_broken)
+                    else:
+                        file.write(found.tobytes())
+                    if progress is not None:
+                        progress(row + 1, len(examples))
+                file.seek(0)
+                _header(file, len(examples) - len(broken), size)
+            with replacing(notes) as text:
+                found_broken = [vars(entry) for entry in broken]
+                text.write_text(json.dumps({"broken": found_broken}), "utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{pixels.parent}: cannot keep decoded images there: {error.strerror or error}; "
+            "free some space or name another cache"
+        ) from None
+
+
+def _header(file: BinaryIO, count: int, size: int) -> None:
+    """NumPy leaves room for the first axis to grow, so its length does not depend on `count`."""
+    npy.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+    )
+
+
+def _decoded(examples: Examples, size: int) -> Iterator[Pixels | DataError]:
+    """Every image in order; threads suffice, since Pillow decodes without the interpreter lock."""
+
+    def one(row: int) -> Pixels | DataError:
+        try:
+            return fit(examples.read(row), size)
+        except DataError as error:
+            return error
+
+    rows = iter(range(len(examples)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # A window, since `pool.map` would hold every decoded image that is not yet written.
+        while window := list(islice(rows, _AHEAD)):
+            yield from pool.map(one, window)
+
+
+def _check(examples: Examples, broken: list[_Broken], max_broken: float) -> None:
+    if len(broken) > max_broken * len(examples):
+        first = "; ".join(entry.reason for entry in broken[:3])
+        raise DataError(
+            f"{examples.name}: {len(broken)} of {len(examples)} images are broken, more than "
+            f"max_broken = {max_broken:g} allows: {first}; mend them or raise max_broken"
+        )

@@ -1,0 +1,91 @@
+"""A data set as a recipe names it: a table, a folder, synthetic faces, or several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paenet.datasets.errors import DataError
+from paenet.datasets.examples import Examples, join
+from paenet.datasets.table import empty_split, read_table, table_splits
+from paenet.errors import suggest
+
+Spec = str | Path | Mapping[str, Any] | Sequence["Spec"]
+
+
+def open_examples(spec: Spec, split: str | None = None) -> Examples:
+    """The examples of a data set.
+
+    Args:
+        spec: `{"table": path}`, `{"folder": path}`, `{"synthetic": {...}}` (the arguments of
+            `synthetic_faces`), a path (of a CSV or a folder), or a list of these, which joins
+            them. A mapping may also have `rename`: new column names by old ones.
+        split: its name; None takes all splits. A list needs it in at least one of its parts.
+
+    Raises:
+        DataError: where the spec is none of these, or its source cannot be read.
+    """
+    parts = _parts(spec)
+    if len(parts) == 1 or split is None:
+        return join([_open(part, split) for part in parts])
+    having = [part for part in parts if split in _splits(part)]
+    if not having:
+        raise empty_split(" + ".join(map(_name, parts)), split, split_names(spec))
+    return join([_open(part, split) for part in having])
+
+
+def split_names(spec: Spec) -> tuple[str, ...]:
+    """The names of the splits that a data set has, for instance `("train", "val", "test")`.
+
+    Raises:
+        DataError: as `open_examples`.
+    """
+    return tuple(dict.fromkeys(name for part in _parts(spec) for name in _splits(part)))
+
+
+def _parts(spec: Spec) -> list[dict[str, Any]]:
+    if isinstance(spec, str | Path):
+        kind = "folder" if Path(spec).is_dir() else "table"
+        return [{kind: spec}]
+    if isinstance(spec, Mapping):
+        return [_checked(dict(spec))]
+    parts = [part for item in spec for part in _parts(item)]
+    if not parts:
+        raise DataError("data: an empty list; name at least one table or folder")
+    return parts
+
+
+def _checked(part: dict[str, Any]) -> dict[str, Any]:
+    for key in part:
+        if key not in (*_KINDS, "rename"):
+            raise DataError(f"data: unknown key {key!r}{suggest(str(key), [*_KINDS, 'rename'])}")
+    if sum(key in _KINDS for key in part) != 1:
+        raise DataError(f"data: give exactly one of {', '.join(_KINDS)}; found {list(part)}")
+    return part
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    return next(key for key in part if key in _KINDS)
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    kind = _kind(part)
+    return kind if kind == "synthetic" else str(part[kind])
+
+
+def _open(part: Mapping[str, Any], split: str | None) -> Examples:
+    kind = _kind(part)
+    examples = _KINDS[kind][0](part[kind], split)
+    return examples.rename(part["rename"]) if part.get("rename") else examples
+
+
+def _splits(part: Mapping[str, Any]) -> tuple[str, ...]:
+    kind = _kind(part)
+    return _KINDS[kind][1](part[kind])
+
+
+# How to open a source and how to list its splits: adding a kind takes one line.
+_KINDS = {
+    "table": (read_table, table_splits),
+}

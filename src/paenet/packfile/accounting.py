@@ -1,0 +1,140 @@
+"""What a pack weighs, task by task: in weights, in bytes, and as the paper counts."""
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from paenet.packfile.reading import PackFile
+from paenet.packfile.writing import tensors_of
+from paenet.packing import Pack, PackedTask
+from paenet.packing.pack import FREE, MOST_TASKS
+
+MIB = 2**20
+OWNED_BYTES = 5  # of a weight: 4 of value, 1 of mask
+VALUE_BYTES = 4  # of every other parameter
+
+
+class TaskAccount(TypedDict):
+    """What one task has.
+
+    Attributes:
+        owned: packed weights that are its own.
+        seen: packed weights of older tasks that it uses.
+        total: packed weights of a dense network of its width.
+        private: parameters beside the weights that are its own: biases, affine parameters of
+            norms, slopes. 0 where it uses the base's.
+        statistics: values of its norms that are not trained: running mean and variance, counts.
+        head: parameters of its head.
+        bytes: of its owned weights as float32, and of its private tensors and head as they are.
+        paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter.
+        separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
+            first width, with its head.
+    """
+
+    owned: int
+    seen: int
+    total: int
+    private: int
+    statistics: int
+    head: int
+    bytes: int
+    paper_mib: float
+    separate_mib: float
+
+
+class Account(TypedDict):
+    """What a pack has.
+
+    Attributes:
+        tasks: by name.
+        owned, free, total: packed weights at the widest width.
+        bytes: of all tensors as a `.pae` of this version holds them: free weights, owner maps and
+            channel maps included, metadata not.
+        paper_mib, separate_mib: sums over the tasks, in MiB (2**20 bytes).
+        of_separate: the first by the second; 0 where there is no task.
+    """
+
+    tasks: dict[str, TaskAccount]
+    owned: int
+    free: int
+    total: int
+    bytes: int
+    paper_mib: float
+    separate_mib: float
+    of_separate: float
+
+
+def accounting(pack: Pack | PackFile) -> Account:
+    """Counts a pack, as JSON types.
+
+    The paper's accounting is that of Hung et al. (ICMR 2019): 5 bytes for every weight a task
+    owns and 4 for every other *parameter* of its own. Running statistics of norms are no
+    parameters and are not counted, as they are not in the published sizes: a dense 512-d
+    Inception-ResNet-v1 has 23.48 M parameters, 89.6 MiB.
+    """
+    if isinstance(pack, PackFile):
+        pack = pack.pack
+    owned = _owned(pack)
+    dense = [_Dense(width.skeleton, pack) for width in pack.widths]
+    tasks = {name: _task(pack, task, owned, dense) for name, task in pack.tasks.items()}
+    total = sum(owned)
+    paper, separate = (
+        sum(task[key] for task in tasks.values()) for key in ("paper_mib", "separate_mib")
+    )
+    return Account(
+        tasks=tasks,
+        owned=total - owned[FREE],
+        free=owned[FREE],
+        total=total,
+        bytes=_bytes(tensors_of(pack).values()),
+        paper_mib=paper,
+        separate_mib=separate,
+        of_separate=paper / separate if separate else 0.0,
+    )
+
+
+class _Dense:
+    """Parameters of the network at one width, packed and other."""
+
+    def __init__(self, skeleton: nn.Module, pack: Pack) -> None:
+        self.parameters = {name: p.numel() for name, p in skeleton.named_parameters()}
+        self.private = sum(self.parameters.get(key, 0) for key in pack.layout.private)
+        self.packed = sum(self.parameters.values()) - self.private
+
+
+def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -> TaskAccount:
+    at = dense[task.width]
+    trained = {key: value for key, value in task.private.items() if key in at.parameters}
+    private = _values(trained.values())
+    head = _values(task.head.parameters())
+    weights = owned[task.slot]
+    kept = [*task.private.values(), *task.head.state_dict().values()]
+    return TaskAccount(
+        owned=weights,
+        seen=sum(owned[pack.tasks[name].slot] for name in task.sees),
+        total=at.packed,
+        private=private,
+        statistics=_values(task.private.values()) - private,
+        head=head,
+        bytes=VALUE_BYTES * weights + _bytes(kept),
+        paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head)) / MIB,
+        separate_mib=VALUE_BYTES * (dense[0].packed + dense[0].private + head) / MIB,
+    )
+
+
+def _owned(pack: Pack) -> list[int]:
+    """Weights by owner: free ones first, then those of each slot."""
+    counts = torch.zeros(MOST_TASKS + 1, dtype=torch.int64)
+    for layer in pack.layers.values():
+        counts += torch.bincount(layer.owner.flatten(), minlength=MOST_TASKS + 1)
+    return counts.tolist()
+
+
+def _values(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,0 +1,100 @@
+"""Heads as data: modules of a few known layers, told in JSON and made from it again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from paenet.errors import suggest
+from paenet.packfile.errors import PackFileError
+
+_SETTINGS: dict[type[nn.Module], dict[str, type]] = {
+    nn.Identity: {},
+    nn.Linear: {"in_features": int, "out_features": int, "bias": bool},
+    nn.Dropout: {"p": float, "inplace": bool},
+    nn.ReLU: {"inplace": bool},
+    nn.PReLU: {"num_parameters": int},
+    nn.BatchNorm1d: {
+        "num_features": int,
+        "eps": float,
+        "momentum": float,
+        "affine": bool,
+        "track_running_stats": bool,
+    },
+    nn.Flatten: {"start_dim": int, "end_dim": int},
+}
+"""Per layer, the arguments that its class takes and its instances tell."""
+
+_KINDS = {kind.__name__: kind for kind in _SETTINGS}
+_SEQUENTIAL = nn.Sequential.__name__
+_DEEPEST = 16  # Sequentials within each other; a head of ours has one
+
+
+def describe(head: nn.Module) -> dict[str, Any] | None:
+    """The head as JSON types; None where it holds anything but the known layers.
+
+    A subclass counts as unknown, for it may compute something else.
+    """
+    if type(head) is nn.Sequential:
+        # `_modules`, because `named_children` leaves out a layer that occurs twice.
+        children = [[n, describe(c)] for n, c in head._modules.items() if c is not None]
+        if any(description is None for _, description in children):
+            return None
+        return {"type": _SEQUENTIAL, "children": children}
+    settings = _SETTINGS.get(type(head))
+    if settings is None:
+        return None
+    found: dict[str, Any] = {"type": type(head).__name__}
+    for name, kind in settings.items():
+        value = getattr(head, name)
+        if name == "bias":
+            value = value is not None
+        if value is None:
+            return None  # such as BatchNorm1d(momentum=None)
+        found[name] = kind(value)
+    return found
+
+
+def build(description: Mapping[str, Any]) -> nn.Module:
+    """The head that `describe` told, without values: on the meta device, in evaluation mode.
+
+    Raises:
+        PackFileError: where the description is not one that `describe` could have given.
+    """
+    with torch.device("meta"):
+        return _build(description, _DEEPEST).eval()
+
+
+def _build(description: object, depth: int) -> nn.Module:
+    if not isinstance(description, Mapping) or depth == 0:
+        raise PackFileError(f"head: {description!r:.60} describes no layer; make the file again")
+    kind = description.get("type")
+    if kind == _SEQUENTIAL:
+        return _sequential(description.get("children"), depth)
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise PackFileError(
+            f"head: layer type {kind!r} is not known{suggest(str(kind), [*_KINDS, _SEQUENTIAL])}"
+        )
+    settings = _SETTINGS[_KINDS[kind]]
+    given = {key: value for key, value in description.items() if key != "type"}
+    if {key: type(value) for key, value in given.items()} != settings:
+        wanted = ", ".join(f"{key} ({value.__name__})" for key, value in settings.items())
+        raise PackFileError(f"head: {kind} takes {wanted or 'nothing'}; found {given!s:.200}")
+    try:
+        return _KINDS[kind](**given)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise PackFileError(f"head: no {kind} is made of {given!s:.200} ({reason})") from None
+
+
+def _sequential(children: object, depth: int) -> nn.Sequential:
+    network = nn.Sequential()
+    for child in children if isinstance(children, list) else [None]:
+        if not isinstance(child, list) or len(child) != 2 or not isinstance(child[0], str):
+            raise PackFileError(f"head: children: {child!r:.60} is no pair of name and layer")
+        try:
+            network.add_module(child[0], _build(child[1], depth - 1))
+        except (KeyError, TypeError) as error:
+            raise PackFileError(f"head: children: the name {child[0]!r} ({error})") from None
+    return network

@@ -1,0 +1,97 @@
+"""The networks that a file names, built without running any code that the file could choose."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from paenet import backbones
+from paenet.errors import PaenetError, suggest
+from paenet.packfile.errors import CodeNeededError, PackFileError
+from paenet.packfile.schema import BackboneSpec
+from paenet.packing.layout import layout_of
+from paenet.packing.pack import PackWidth
+from paenet.packing.widening import Builder, Width, skeleton_of
+
+
+def builder_of(spec: BackboneSpec) -> Builder:
+    """The builder of a backbone that comes with paenet.
+
+    Raises:
+        CodeNeededError: where the file names anything else. A name `module:callable` is never
+            imported: a file must not say which code runs.
+    """
+    if spec.name not in backbones.BACKBONES:
+        if ":" not in spec.name:
+            known = suggest(spec.name, backbones.BACKBONES)
+            raise PackFileError(f"its backbone {spec.name!r} does not exist{known}")
+        raise CodeNeededError(
+            f"its backbone is {spec.name!r}, code that a file may not run by itself; "
+            "import it and hand it over: read(path, backbone=...)"
+        )
+
+    def build(width: Width) -> nn.Module:
+        return backbones.create(spec.name, width=width, **spec.arguments)
+
+    return build
+
+
+def skeletons(
+    spec: BackboneSpec, widths: list[Width], backbone: nn.Module | Builder | None
+) -> list[PackWidth]:
+    """The network at each width, without values.
+
+    Args:
+        spec: what the file says.
+        widths: from the narrowest to the widest.
+        backbone: the caller's own, instead of what the file says.
+
+    Raises:
+        PackFileError: where it cannot be built, or is not one network at several widths.
+    """
+    if isinstance(backbone, nn.Module):
+        if len(widths) > 1:
+            raise PackFileError(
+                f"its tasks have {len(widths)} widths, and a module has one; "
+                "hand over a function of the width: read(path, backbone=...)"
+            )
+        built = [PackWidth(widths[0], skeleton_of(backbone))]
+    elif backbone is None:
+        built = [_built(builder_of(spec), width, _without_values) for width in widths]
+    else:
+        built = [_built(backbone, width, _with_values) for width in widths]
+    layouts = [layout_of(at.skeleton) for at in built]
+    for at, layout in zip(built, layouts, strict=True):
+        if layout != layouts[0]:
+            raise PackFileError(
+                f"the backbone at width {at.width} has other layers than at {widths[0]}; "
+                "a width may change channel counts only"
+            )
+    return built
+
+
+def _built(
+    builder: Builder, width: Width, make: Callable[[Builder, Width], nn.Module]
+) -> PackWidth:
+    try:
+        return PackWidth(width, skeleton_of(make(builder, width)))
+    except PaenetError:
+        raise
+    except Exception as error:  # whatever a builder raises on arguments that are not for it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PackFileError(
+            f"the backbone cannot be built at width {width} ({reason}); "
+            "check that the file and the builder belong together"
+        ) from error
+
+
+def _without_values(builder: Builder, width: Width) -> nn.Module:
+    """Backbones of ours may be built on no device: nothing is drawn and nothing is allocated."""
+    with torch.device("meta"):
+        return builder(width)
+
+
+def _with_values(builder: Builder, width: Width) -> nn.Module:
+    """Other code may keep tensors that the state dict does not have, so that it needs values."""
+    with torch.random.fork_rng(devices=[]):
+        return builder(width)

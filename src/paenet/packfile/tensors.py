@@ -1,0 +1,113 @@
+"""How the tensors of a file are called, and the laws that they can be held to by themselves."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paenet.packfile.schema import Document
+from paenet.packing.layout import Layout
+from paenet.packing.pack import FREE, MOST_TASKS
+
+_KNOWN = re.compile(
+    r"(theta|owner)\..*|(private|head)\.[1-9][0-9]*\..+|(outputs|inputs)\.(0|[1-9][0-9]*)\..*",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A law that a file breaks.
+
+    Attributes:
+        law: the law in a few words.
+        message: what was found, where, and what to do.
+    """
+
+    law: str
+    message: str
+
+
+def theta(layer: str) -> str:
+    """A layer's weights: floats, at the widest width, zero where free."""
+    return f"theta.{layer}"
+
+
+def owner(layer: str) -> str:
+    """The slot that owns each of a layer's weights: uint8, 0 where free."""
+    return f"owner.{layer}"
+
+
+def private(slot: int, key: str) -> str:
+    """A bias, norm or slope of a task, by its key in the backbone's state dict."""
+    return f"private.{slot}.{key}"
+
+
+def head(slot: int, key: str) -> str:
+    """A tensor of a task's head, by its key in the head's state dict."""
+    return f"head.{slot}.{key}"
+
+
+def outputs(width: int, layer: str) -> str:
+    """For each output channel of a narrow layer, the widest layer's that continues it: int64."""
+    return f"outputs.{width}.{layer}"
+
+
+def inputs(width: int, layer: str) -> str:
+    """The same for the second dimension of the layer's weight."""
+    return f"inputs.{width}.{layer}"
+
+
+def mapped_layers(layout: Layout) -> list[str]:
+    """The layers that channel maps are kept for: all that hold tensors."""
+    return list(dict.fromkeys([*layout.packed, *(k.rpartition(".")[0] for k in layout.private)]))
+
+
+NAMES_LAW = "every tensor is one that the format has"
+OWNERS_LAW = "every owner is a task"
+FREE_LAW = "free weights are zero"
+FINITE_LAW = "all values are finite"
+LAWS = (NAMES_LAW, OWNERS_LAW, FREE_LAW, FINITE_LAW)
+
+
+def broken(document: Document, tensors: Mapping[str, Tensor]) -> Iterator[Finding]:
+    """The laws that tensors break which need no network to be seen."""
+    names = {task.slot: task.name for task in document.tasks}
+    for name, tensor in tensors.items():
+        if not _KNOWN.fullmatch(name):
+            yield Finding(NAMES_LAW, f"unknown tensor {name!r}; make the file again")
+        elif not tensor.isfinite().all():
+            yield Finding(FINITE_LAW, f"tensor {name!r} holds NaN or infinity; learn it again")
+    for name in tensors:
+        if name.startswith("theta."):
+            yield from _layer(name.removeprefix("theta."), tensors, names)
+
+
+def _layer(
+    layer: str, tensors: Mapping[str, Tensor], names: Mapping[int, str]
+) -> Iterator[Finding]:
+    weights, owners = tensors[theta(layer)], tensors.get(owner(layer))
+    if owners is None or owners.dtype != torch.uint8 or owners.shape != weights.shape:
+        found = "is missing" if owners is None else f"is {owners.dtype} {list(owners.shape)}"
+        yield Finding(
+            NAMES_LAW,
+            f"tensor {owner(layer)!r} {found}; expected uint8 {list(weights.shape)}; "
+            "make the file again",
+        )
+        return
+    counts = torch.bincount(owners.flatten(), minlength=MOST_TASKS + 1)
+    for slot in counts.nonzero().flatten().tolist():
+        if slot != FREE and slot not in names:
+            yield Finding(
+                OWNERS_LAW,
+                f"layer {layer!r}: slot {slot} owns {int(counts[slot])} weights and is no task; "
+                f"the tasks have slots {sorted(names)}; make the file again",
+            )
+    stray = int(weights[owners == FREE].count_nonzero())
+    if stray:
+        yield Finding(
+            FREE_LAW,
+            f"layer {layer!r}: {stray} free weights are not zero; make the file again",
+        )

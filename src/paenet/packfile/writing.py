@@ -1,0 +1,104 @@
+"""From a pack to a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from paenet.packfile import container, heads
+from paenet.packfile import tensors as named
+from paenet.packfile.errors import PackFileError, naming
+from paenet.packfile.schema import BackboneSpec, Document, parse, plain
+from paenet.packing import Pack, PackedTask
+
+
+def write(
+    pack: Pack,
+    path: str | Path,
+    *,
+    backbone: BackboneSpec,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a pack; the file is replaced whole or stays as it was.
+
+    Args:
+        pack: holds at least one task, or has held one.
+        path: of the file, by habit `NAME.pae`.
+        backbone: what builds the network that the pack was made of.
+        about: what to keep beside the tasks, as JSON types: by convention `input` (size, mean,
+            scale) and `weights` (name, source, terms, sha256 of the base weights). Numbers that
+            are not finite become null, in here and in the tasks' notes.
+
+    Raises:
+        PackFileError: where the pack cannot be written; names the place and the mend.
+    """
+    path = Path(path)
+    with naming(path):
+        if pack.untouched:
+            raise PackFileError("the pack has learnt nothing yet; freeze a task before writing")
+        document = _document(pack, backbone, about or {})
+        tensors = {name: t.detach().cpu().contiguous() for name, t in tensors_of(pack).items()}
+        for finding in named.broken(document, tensors):
+            raise PackFileError(finding.message)
+        container.save(path, document.model_dump(), tensors)
+
+
+def _document(pack: Pack, backbone: BackboneSpec, about: Mapping[str, Any]) -> Document:
+    return parse(
+        {
+            "backbone": {
+                "name": backbone.name,
+                "arguments": plain(dict(backbone.arguments), "backbone.arguments"),
+            },
+            "example": None if pack.example is None else list(pack.example.shape),
+            "base": pack.base,
+            "widths": [plain(width.width, f"widths.{i}") for i, width in enumerate(pack.widths)],
+            "tasks": [_record(pack, task) for task in pack.tasks.values()],
+            "about": plain(dict(about), "about"),
+        }
+    )
+
+
+def _record(pack: Pack, task: PackedTask) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "slot": task.slot,
+        "sees": list(task.sees),
+        "width": task.width,
+        "head": heads.describe(task.head),
+        "fingerprint": pack.fingerprint(task.name),
+        "notes": plain(task.notes, f"task {task.name!r}: notes"),
+    }
+
+
+def tensors_of(pack: Pack) -> dict[str, Tensor]:
+    """Every tensor that a file of the pack holds, by its name there."""
+    found: dict[str, Tensor] = {}
+    for name, layer in pack.layers.items():
+        found[named.theta(name)] = layer.theta
+        found[named.owner(name)] = layer.owner
+    for task in pack.tasks.values():
+        found |= {named.private(task.slot, key): value for key, value in task.private.items()}
+        found |= {named.head(task.slot, key): value for key, value in _state(task).items()}
+    for i, width in enumerate(pack.widths):
+        if width.maps is None:
+            continue
+        for mapped in named.mapped_layers(pack.layout):
+            maps = width.maps[mapped]
+            found[named.outputs(i, mapped)] = maps.outputs
+            if maps.inputs is not None:
+                found[named.inputs(i, mapped)] = maps.inputs
+    return found
+
+
+def _state(task: PackedTask) -> dict[str, Tensor]:
+    """The head's tensors; copies, because safetensors takes no two that share memory."""
+    state = task.head.state_dict()
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise PackFileError(
+                f"task {task.name!r}: its head keeps {key!r}, which is no tensor; "
+                "give it a head of tensors only"
+            )
+    return {key: value.clone() for key, value in state.items()}

@@ -1,0 +1,29 @@
+"""Many tasks in one network, added one by one, none ever changed: the core, for any loop."""
+
+from paenet.packing.errors import PackingError
+from paenet.packing.fingerprint import fingerprint_of
+from paenet.packing.gradual import prune_gradually
+from paenet.packing.learner import Learner
+from paenet.packing.methods import METHODS, Method, method
+from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
+from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
+from paenet.packing.widening import width_for
+
+__all__ = [
+    "METHODS",
+    "Learner",
+    "Method",
+    "Pack",
+    "PackWidth",
+    "PackedLayer",
+    "PackedTask",
+    "PackingError",
+    "Schedule",
+    "Trial",
+    "fingerprint_of",
+    "largest_held",
+    "method",
+    "next_share",
+    "prune_gradually",
+    "width_for",
+]

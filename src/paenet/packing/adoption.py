@@ -1,0 +1,81 @@
+"""How a pack takes in what was learnt, and when it must not: it may have changed meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from paenet.packing.errors import PackingError
+
+if TYPE_CHECKING:
+    from paenet.packing.learner import Learner
+    from paenet.packing.pack import Pack
+
+
+def refuse_stale(pack: Pack, learner: Learner, widths: int) -> None:
+    """Refuses a learner that started from another state of the pack than its own place needs.
+
+    Args:
+        pack: the learner's pack.
+        learner: the task to take in.
+        widths: how many widths the pack had when the learner started.
+
+    Raises:
+        PackingError: where its name was taken, the pack widened, or a task that it sees removed.
+    """
+    name = learner.name
+    if name in pack.tasks:
+        raise PackingError(f"task {name!r} was added meanwhile; choose another name")
+    if len(pack.widths) != widths:
+        raise PackingError(
+            f"the pack was widened while {name!r} was learnt; learn it again from the pack"
+        )
+    for seen in learner.sees:
+        if seen not in pack.tasks:
+            raise PackingError(
+                f"task {seen!r}, which {name!r} sees, was removed while it was learnt; "
+                "learn it again from the pack"
+            )
+
+
+def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, Tensor]:
+    """Layer `name` as it is once the learner's weights lie in `slot`.
+
+    Returns:
+        Theta and owners at the learner's width; the pack is left as it is.
+
+    Raises:
+        PackingError: where another task owns one of the weights, what the learner sees is no
+            longer what it saw, or it was cast to another type.
+    """
+    theta, owned = learner.owned()[name]
+    layer = pack.layers[name]
+    values, owner = layer.theta.clone(), layer.owner.clone()
+    seen = pack.visible(name, [pack.tasks[task].slot for task in learner.sees])
+    if learner.maps is not None:
+        grown = learner.maps[name]
+        values, owner, seen = (
+            grown.place(tensor, tensor.new_zeros(theta.shape)) for tensor in (values, owner, seen)
+        )
+    if theta.dtype != values.dtype:
+        raise PackingError(
+            f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds "
+            f"{values.dtype}; cast it back, or train in mixed precision (torch.autocast)"
+        )
+    mine = owned.trainable.cpu()
+    if bool(owner[mine].any()):
+        raise PackingError(
+            f"layer {name!r}: weights that {learner.name!r} learnt were taken by another task "
+            "meanwhile; learn one task after the other"
+        )
+    if not torch.equal(owned.fixed.cpu(), seen):
+        raise PackingError(
+            f"layer {name!r}: what {learner.name!r} sees changed while it was learnt; learn it "
+            "again from the pack"
+        )
+    values[mine] = theta.detach().cpu()[mine]
+    owner[mine] = slot
+    values[owner == 0] = 0
+    return values, owner

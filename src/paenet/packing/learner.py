@@ -1,0 +1,254 @@
+"""A task that is being learnt: trainable weights in a network that is otherwise constant."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from paenet.packing.errors import PackingError
+from paenet.packing.layout import PRIVATE, join
+from paenet.packing.owned import OwnedWeight, own, owned_layers
+from paenet.packing.pruning import Rank, select
+from paenet.packing.widening import (
+    Maps,
+    Width,
+    compose,
+    fresh_network,
+    grow_private,
+    place,
+    skeleton_of,
+    trace_growth,
+)
+
+if TYPE_CHECKING:
+    from paenet.packing.methods import Claims
+    from paenet.packing.pack import Norms, Pack, PackedTask
+
+
+class Learner(nn.Module):
+    """A task's network while it is learnt: an ordinary module for any training loop.
+
+    Made by `Pack.learn`. Frozen weights are constants of the network, not parameters of it. The
+    pack knows nothing of what is learnt until `freeze`.
+
+    Attributes:
+        name, sees, norms, claims: as given to `Pack.learn`.
+        backbone, head: the network; its forward pass is `head(backbone(x))`.
+        width: what the builder was given for this network.
+        claimed: per layer, how many weights the task could own: what `prune` counts against.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        name: str,
+        head: nn.Module,
+        sees: tuple[str, ...],
+        norms: Norms,
+        claims: Claims,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._pack = [pack]  # in a list, because a pack is no part of the network
+        self._frozen = False
+        self._widths = len(pack.widths)
+        self.name, self.sees, self.norms, self.claims = name, sees, norms, claims
+        self._seed = seed
+        self.width: Width = pack.widths[-1].width
+        self.skeleton = [pack.widths[-1].skeleton]
+        self.maps: Maps | None = None
+        self.claimed: dict[str, int] = {}
+        self.backbone = self._start()
+        self.head = head
+        self.train()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Learner:
+        # A copy (an average of weights, say) learns for the same pack.
+        memo.setdefault(id(self._pack[0]), self._pack[0])
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.backbone(x))
+        return output
+
+    def owned(self) -> dict[str, tuple[nn.Parameter, OwnedWeight]]:
+        """Per packed layer, its theta and the parametrisation that says what is trainable."""
+        return owned_layers(self.backbone)
+
+    @property
+    def weights(self) -> int:
+        """How many packed weights the task owns now."""
+        return sum(int(weight.trainable.sum()) for _, weight in self.owned().values())
+
+    @property
+    def sparsity(self) -> float:
+        """Share of the weights it claimed that it has released, in [0, 1]."""
+        claimed = sum(self.claimed.values())
+        return 1 - self.weights / claimed if claimed else 0.0
+
+    @torch.no_grad()
+    def prune(self, to: float, rank: Rank = "layer") -> None:
+        """Releases the smallest of the task's own weights; they compute as zero from now on.
+
+        Args:
+            to: share of the claimed weights that is released in all, in [0, 1).
+            rank: compare weights within their layer, or over the whole network.
+
+        Raises:
+            PackingError: where `to` is out of range, `rank` unknown, or the task frozen.
+        """
+        self._refuse_frozen()
+        if isinstance(to, bool) or not 0 <= to < 1:
+            raise PackingError(f"prune(to={to}): give a share from 0 to below 1")
+        owned = self.owned()
+        kept = select(
+            {name: theta for name, (theta, _) in owned.items()},
+            {name: weight.trainable for name, (_, weight) in owned.items()},
+            {name: round(count * (1 - to)) for name, count in self.claimed.items()},
+            rank,
+        )
+        for name, (_, weight) in owned.items():
+            weight.trainable.copy_(kept[name])
+
+    @torch.no_grad()
+    def widen(self, width: Width, seed: int | None = None) -> None:
+        """Adds filters: continues at `width`, computing at first exactly what it computes now.
+
+        The parameters are new ones: make a new optimiser afterwards. Older tasks keep their
+        width. New channels start from the builder's own initialisation; what they pass on to the
+        older ones starts at zero (Chen et al., 2016, "Net2Net").
+
+        Raises:
+            PackingError: where the pack has no builder or no example input, the task may claim
+                no weights, or the function cannot be preserved; names the layer.
+        """
+        self._refuse_frozen()
+        if self.claims == "none":
+            raise PackingError(f"task {self.name!r} claims no weights, so it cannot widen")
+        pack = self._pack[0]
+        wide = fresh_network(pack, width, self._seed if seed is None else seed)
+        maps = trace_growth(self.skeleton[0], wide, pack.example)
+        device = next(self.backbone.parameters()).device
+        before, private = self.owned(), self._private()
+        wide.load_state_dict(
+            {**wide.state_dict(), **grow_private(private, wide.state_dict(), maps)}
+        )
+        skeleton = skeleton_of(wide)
+        for name, (theta, weight) in before.items():
+            layer, grown = wide.get_submodule(name), maps[name]
+            values = wide.get_parameter(join(name, "weight"))
+            if theta.dtype != values.dtype:
+                raise PackingError(
+                    f"layer {name!r}: the learner was cast to {theta.dtype}, the builder makes "
+                    f"{values.dtype}; cast it back, or train in mixed precision (torch.autocast)"
+                )
+            old = place(grown, torch.ones_like(weight.trainable), values)
+            trainable = place(grown, weight.trainable, old) | ~old
+            fixed = place(grown, weight.fixed, values)
+            current = torch.where(weight.trainable, theta, 0.0)
+            values.copy_(grown.place(current.cpu(), values.detach()))
+            own(layer, trainable, fixed)
+            self.claimed[name] += int((~old).sum())
+        self.backbone = wide.to(device).train(self.training)
+        self.width, self.skeleton = width, [skeleton]
+        self.maps = maps if self.maps is None else compose(self.maps, maps)
+        self._hold_norms()
+
+    def freeze(self) -> PackedTask:
+        """Makes the task a part of the pack, for ever; the learner has done its work.
+
+        Raises:
+            PackingError: where the pack changed meanwhile so that the task no longer fits in (its
+                name or weights were taken, a task that it sees is gone, the pack was widened), or
+                the learner was cast to another type; the pack is then as it was.
+        """
+        self._refuse_frozen()
+        task = self._pack[0].adopt(self, self._widths)
+        self._frozen = True
+        return task
+
+    def own_private(self) -> dict[str, Tensor]:
+        """The biases, norms and slopes that the task does not share with the base."""
+        pack = self._pack[0]
+        private = self._private()
+        if self.norms == "own" or pack.base is None:
+            return private
+        base = pack.tasks[pack.base].private
+        return {key: value for key, value in private.items() if not _same(value, base[key])}
+
+    def train(self, mode: bool = True) -> Learner:
+        super().train(mode)
+        self._hold_norms()
+        return self
+
+    def _refuse_frozen(self) -> None:
+        if self._frozen:
+            raise PackingError(
+                f"task {self.name!r} is frozen; what it computes never changes (learn a new task)"
+            )
+
+    def _hold_norms(self) -> None:
+        """Keeps borrowed norms, biases and slopes as the base has them."""
+        if self.norms == "own":
+            return
+        private = set(self._pack[0].layout.private)
+        for name, parameter in self.backbone.named_parameters():
+            if name in private:
+                parameter.requires_grad_(False)
+        for module in self.backbone.modules():
+            if isinstance(module, PRIVATE):
+                module.eval()
+
+    def _private(self) -> dict[str, Tensor]:
+        state = self.backbone.state_dict()
+        return {key: state[key].detach().cpu().clone() for key in self._pack[0].layout.private}
+
+    @torch.no_grad()
+    def _start(self) -> nn.Module:
+        """The network at step 0."""
+        pack = self._pack[0]
+        if pack.untouched:
+            backbone = copy.deepcopy(self.skeleton[0])
+            backbone.load_state_dict(pack.given(), assign=True)
+            backbone.requires_grad_(True)
+        else:
+            backbone = fresh_network(pack, self.width, self._seed)
+        if self.sees or self.norms == "base":
+            self._start_from_base(backbone)
+        slots = [pack.tasks[name].slot for name in self.sees]
+        # Channels that none of the seen tasks has start as widening would make them: were they
+        # zero throughout, no gradient would ever reach them.
+        seen_width = max((pack.tasks[name].width for name in self.sees), default=-1)
+        seen_maps = pack.widths[seen_width].maps
+        for name, layer in pack.layers.items():
+            trainable = (layer.owner == 0) & (self.claims == "free")
+            if self.sees:
+                weight = backbone.get_parameter(join(name, "weight"))
+                zeros = torch.zeros_like(weight)
+                if seen_maps is not None:
+                    zeros = seen_maps[name].place(seen_maps[name].narrow(zeros), weight.detach())
+                weight.copy_(zeros)
+            own(backbone.get_submodule(name), trainable, pack.visible(name, slots))
+            self.claimed[name] = int(trainable.sum())
+        return backbone
+
+    def _start_from_base(self, backbone: nn.Module) -> None:
+        pack = self._pack[0]
+        assert pack.base is not None  # `Pack.learn` has seen to it
+        base = pack.tasks[pack.base]
+        private = pack.private_of(base)
+        maps = pack.widths[base.width].maps
+        state = backbone.state_dict()
+        if maps is not None:
+            private = grow_private(private, state, maps)
+        backbone.load_state_dict({**state, **private})
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.equal(a, b))

@@ -1,0 +1,329 @@
+"""A pack: one tensor of weights per layer, shared out among tasks that never change."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from paenet.errors import suggest
+from paenet.packing.adoption import merge, refuse_stale
+from paenet.packing.errors import PackingError
+from paenet.packing.fingerprint import fingerprint_of
+from paenet.packing.layout import Layout, join, layout_of
+from paenet.packing.learner import Learner
+from paenet.packing.methods import Claims
+from paenet.packing.widening import Builder, Maps, Width, compose, skeleton_of
+
+FREE = 0
+MOST_TASKS = 255  # an owner is one byte, and 0 is free
+
+Norms = Literal["own", "base"]
+
+
+@dataclass(eq=False, slots=True)
+class PackedLayer:
+    """A layer's weights and who owns each.
+
+    Attributes:
+        theta: every task's values, zero where free (while the pack is empty: the given network's).
+        owner: uint8, as theta; 0 is free, k is the task in slot k.
+    """
+
+    theta: Tensor
+    owner: Tensor
+
+
+@dataclass(eq=False, slots=True)
+class PackedTask:
+    """What a task has beside its weights.
+
+    Attributes:
+        name: how the pack calls it.
+        slot: its number in the owner maps, from 1.
+        sees: the older tasks whose weights it uses.
+        width: index into `Pack.widths`.
+        private: biases, norms and slopes by state-dict key; absent ones are the base's.
+        head: what follows the backbone.
+        notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
+    """
+
+    name: str
+    slot: int
+    sees: tuple[str, ...]
+    width: int
+    private: dict[str, Tensor]
+    head: nn.Module
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class PackWidth:
+    """A width that some task has.
+
+    Attributes:
+        width: what the builder was given.
+        skeleton: the network at that width, without values.
+        maps: where its channels lie in the widest network; None at the widest.
+    """
+
+    width: Width
+    skeleton: nn.Module
+    maps: Maps | None = None
+
+
+class Pack:
+    """Tasks in one network, added one by one.
+
+    Args:
+        backbone: a module made of convolutions, linear layers, norms, PReLU and stateless
+            operations; or a function of the width that builds one, where tasks should be able to
+            widen it. The pack starts with every weight free and holding this network's values.
+        example: a batch of one input, needed for widening only.
+        weights: a state dict for the backbone at width 1, where the builder does not load its own.
+
+    Raises:
+        PackingError: where a layer cannot be packed; names the layer and the reason.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module | Builder,
+        *,
+        example: Tensor | None = None,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.builder: Builder | None = None if isinstance(backbone, nn.Module) else backbone
+        network = backbone if isinstance(backbone, nn.Module) else backbone(1.0)
+        if not isinstance(network, nn.Module):
+            raise PackingError(
+                f"the builder returned a {type(network).__name__}; it must return a torch module"
+            )
+        self.layout: Layout = layout_of(network)
+        self.example = None if example is None else example[:1].detach().to("meta")
+        state = _given_state(network, weights)
+        self._given = {key: state[key].detach().cpu().clone() for key in self.layout.private}
+        self.layers: dict[str, PackedLayer] = {}
+        for name in self.layout.packed:
+            theta = state[join(name, "weight")].detach().cpu().clone().contiguous()
+            self.layers[name] = PackedLayer(theta, torch.zeros_like(theta, dtype=torch.uint8))
+        self.widths = [PackWidth(1.0, skeleton_of(network))]
+        self.tasks: dict[str, PackedTask] = {}
+        self.untouched = True
+
+    @classmethod
+    def restored(
+        cls,
+        builder: Builder | None,
+        *,
+        layers: dict[str, PackedLayer],
+        widths: list[PackWidth],
+        tasks: dict[str, PackedTask],
+        example: Tensor | None = None,
+    ) -> "Pack":
+        """A pack from parts that one had before, such as a file keeps; they are not checked."""
+        pack = cls.__new__(cls)
+        pack.builder, pack.example = builder, example
+        pack.layout = layout_of(widths[-1].skeleton)
+        pack._given = {}
+        pack.layers, pack.widths, pack.tasks = layers, widths, tasks
+        pack.untouched = False
+        return pack
+
+    @property
+    def base(self) -> str | None:
+        """The first task's name: what `sees="base"` and `norms="base"` mean; None when empty."""
+        return next(iter(self.tasks), None)
+
+    def learn(
+        self,
+        name: str,
+        *,
+        head: nn.Module,
+        sees: Literal["base", "all", "none"] | Sequence[str] = "base",
+        norms: Norms = "own",
+        claims: Claims = "free",
+        seed: int = 0,
+    ) -> Learner:
+        """A network that learns task `name` in the free weights; the pack changes at `freeze`.
+
+        Args:
+            name: the new task.
+            head: what follows the backbone; the learner trains it.
+            sees: the older weights in use, fixed: those of the first task, of all, of none, or of
+                the tasks named.
+            norms: whether the task has norms, biases and slopes of its own (starting as copies of
+                the base's) or uses the base's.
+            claims: which weights it may train: every free one, only those that widening adds, or
+                none.
+            seed: of the fresh values, where weights start from the backbone's initialisation.
+
+        Raises:
+            PackingError: where the name is taken, the pack full, a seen task unknown, or another
+                argument none of those above.
+        """
+        if not name:
+            raise PackingError("a task needs a name")
+        if name in self.tasks:
+            raise PackingError(f"task {name!r} is in the pack already; remove it or choose a name")
+        self._free_slot()  # refuses where there is none
+        if norms not in get_args(Norms):
+            raise PackingError(f"norms={norms!r}: give own or base")
+        if claims not in get_args(Claims):
+            raise PackingError(f"claims={claims!r}: give free, new or none")
+        if not isinstance(head, nn.Module):
+            raise PackingError(f"head={head!r}: give a torch module (Identity() for none)")
+        if norms == "base" and self.base is None:
+            raise PackingError("norms='base' needs a base; the first task has norms of its own")
+        return Learner(self, name, head, self._seen(sees), norms, claims, seed)
+
+    def remove(self, name: str) -> None:
+        """Frees a task's weights.
+
+        Raises:
+            PackingError: where the task is unknown, or another one uses it.
+        """
+        task = self._task(name)
+        users = [t.name for t in self.tasks.values() if name in t.sees or self._borrows(t, name)]
+        if users:
+            raise PackingError(f"task {name!r} is in use by {', '.join(users)}; remove these first")
+        for layer in self.layers.values():
+            mine = layer.owner == task.slot
+            layer.theta[mine] = 0
+            layer.owner[mine] = FREE
+        del self.tasks[name]
+
+    def materialize(self, name: str) -> nn.Sequential:
+        """Task `name` as a plain network, in evaluation mode: `backbone`, then `head`.
+
+        Its parameters are ordinary ones and share nothing with the pack.
+        """
+        task = self._task(name)
+        at = self.widths[task.width]
+        state = self.private_of(task)
+        for layer in self.layers:
+            weight = self.visible(layer, [task.slot, *(self.tasks[s].slot for s in task.sees)])
+            if at.maps is not None:
+                weight = at.maps[layer].narrow(weight)
+            state[join(layer, "weight")] = weight
+        backbone = copy.deepcopy(at.skeleton)
+        backbone.load_state_dict(state, assign=True)
+        network = nn.Sequential()
+        network.add_module("backbone", backbone)
+        network.add_module("head", copy.deepcopy(task.head))
+        return network.requires_grad_(True).eval()
+
+    def fingerprint(self, name: str) -> str:
+        """SHA-256 of the task's network: the same for ever once it is frozen."""
+        return fingerprint_of(self.materialize(name))
+
+    def weights(self, name: str | None = None) -> int:
+        """How many packed weights a task owns; without a name, how many there are."""
+        if name is None:
+            return sum(layer.theta.numel() for layer in self.layers.values())
+        slot = self._task(name).slot
+        return sum(int((layer.owner == slot).sum()) for layer in self.layers.values())
+
+    def visible(self, layer: str, slots: Iterable[int]) -> Tensor:
+        """A layer's weights at the widest width, zero where none of `slots` owns them."""
+        packed = self.layers[layer]
+        mask = torch.zeros_like(packed.owner, dtype=torch.bool)
+        for slot in slots:
+            mask |= packed.owner == slot
+        return torch.where(mask, packed.theta, torch.zeros((), dtype=packed.theta.dtype))
+
+    def given(self) -> dict[str, Tensor]:
+        """The given network's state, while no task has been frozen yet."""
+        weights = {join(name, "weight"): layer.theta for name, layer in self.layers.items()}
+        return {key: tensor.clone() for key, tensor in {**weights, **self._given}.items()}
+
+    def private_of(self, task: PackedTask) -> dict[str, Tensor]:
+        """Copies of the biases, norms and slopes that `task` computes with, at its width."""
+        state = dict(task.private)
+        if self.base is not None and task.name != self.base:
+            base = self.tasks[self.base].private
+            state = {key: state.get(key, base[key]) for key in self.layout.private}
+        return {key: tensor.clone() for key, tensor in state.items()}
+
+    def adopt(self, learner: Learner, widths: int) -> PackedTask:
+        """Takes what a learner has learnt; called by `Learner.freeze`.
+
+        All is checked before anything changes.
+
+        Args:
+            learner: of this pack.
+            widths: how many widths the pack had when the learner started.
+
+        Raises:
+            PackingError: where the pack changed meanwhile so that the task does not fit in.
+        """
+        refuse_stale(self, learner, widths)
+        slot = self._free_slot()
+        layers = {name: merge(self, learner, name, slot) for name in self.layers}
+        task = PackedTask(
+            learner.name,
+            slot,
+            learner.sees,
+            width=len(self.widths) - (learner.maps is None),
+            private=learner.own_private(),
+            head=copy.deepcopy(learner.head).cpu().requires_grad_(True).eval(),
+        )
+        for name, layer in self.layers.items():
+            layer.theta, layer.owner = layers[name]
+        if learner.maps is not None:
+            for old in self.widths:
+                old.maps = learner.maps if old.maps is None else compose(old.maps, learner.maps)
+            self.widths.append(PackWidth(learner.width, learner.skeleton[0]))
+        self.tasks[task.name] = task
+        self.untouched = False
+        return task
+
+    def _free_slot(self) -> int:
+        taken = {task.slot for task in self.tasks.values()}
+        if len(taken) >= MOST_TASKS:
+            raise PackingError(f"the pack holds {MOST_TASKS} tasks, the most that it can")
+        return min(set(range(1, MOST_TASKS + 1)) - taken)
+
+    def _seen(self, sees: str | Sequence[str]) -> tuple[str, ...]:
+        if not isinstance(sees, str):
+            for name in sees:
+                self._task(name)
+            return tuple(name for name in self.tasks if name in sees)
+        if sees not in ("base", "all", "none"):
+            raise PackingError(f"sees={sees!r}: give base, all, none, or a list of task names")
+        names = tuple(self.tasks)
+        return {"base": names[:1], "all": names, "none": ()}[sees]
+
+    def _borrows(self, task: PackedTask, name: str) -> bool:
+        """Whether `task` computes with private tensors of task `name`."""
+        if name != self.base or task.name == name:
+            return False
+        return any(key not in task.private for key in self.layout.private)
+
+    def _task(self, name: str) -> PackedTask:
+        try:
+            return self.tasks[name]
+        except KeyError:
+            raise PackingError(f"no task {name!r} in the pack{suggest(name, self.tasks)}") from None
+
+
+def _given_state(network: nn.Module, weights: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    """The network's own state with `weights` put over it, which must fit."""
+    state = network.state_dict()
+    if weights is None:
+        return state
+    for key, tensor in weights.items():
+        if key not in state:
+            raise PackingError(f"weights: the backbone has no tensor {key!r}")
+        if tensor.shape != state[key].shape:
+            raise PackingError(
+                f"weights: {key!r} has shape {list(tensor.shape)}, the backbone's has "
+                f"{list(state[key].shape)}"
+            )
+    # The one thing that weights may leave out: how many batches a norm has seen.
+    absent = [k for k in state if k not in weights and not k.endswith("num_batches_tracked")]
+    if absent:
+        raise PackingError(f"weights: {absent[0]!r} is missing")
+    return {key: weights.get(key, value).to(value.dtype) for key, value in state.items()}

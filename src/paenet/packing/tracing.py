@@ -1,0 +1,140 @@
+"""A network as a graph, with the shapes that an example takes on its way through."""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from paenet.packing.errors import PackingError
+from paenet.packing.layout import PACKABLE, PRIVATE
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A tensor of which only the shape was kept."""
+
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One run of a network.
+
+    Attributes:
+        nodes: the graph's nodes in the order in which they run.
+        values: the value of each, with `Shape` in the place of tensors.
+        graph: the traced network; it shares its layers.
+        constants: by name, the tensors that its forward makes out of nothing.
+    """
+
+    nodes: list[fx.Node]
+    values: list[Any]
+    graph: fx.GraphModule
+    constants: dict[str, Tensor]
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.values: list[Any] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        self.values.append(_sketch(value))
+        return value
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        if isinstance(m, PACKABLE + PRIVATE):
+            return _computes_as_torch(m)
+        return super().is_leaf_module(m, module_qualified_name)
+
+
+def record(network: nn.Module, example: Tensor) -> Recording:
+    """Runs `network` on `example`, in evaluation mode and without gradients.
+
+    The network is left as it was. It may live on the meta device, and the example anywhere.
+
+    Raises:
+        PackingError: where it cannot be traced, or cannot run on the example.
+    """
+    with _evaluating(network):
+        graph = _trace(network)
+        recorder = _Recorder(graph)
+        weight = next((p for p in network.parameters() if p.is_floating_point()), example)
+        if example.is_floating_point():
+            example = example.to(weight.device, weight.dtype)
+        constants = {n: t for n, t in graph._buffers.items() if t is not None}
+        for name, constant in constants.items():
+            graph._buffers[name] = constant.to(weight.device)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                recorder.run(example)
+        except Exception as error:
+            raise PackingError(
+                f"the network cannot run on an example of shape {list(example.shape)} "
+                f"({_first_line(error)}); give an example of what it is called with"
+            ) from error
+    return Recording(list(graph.graph.nodes), recorder.values, graph, constants)
+
+
+def _trace(network: nn.Module) -> fx.GraphModule:
+    before = set(vars(network))
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(network.forward).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    try:
+        # Optional arguments keep their defaults: a traced `mask is None` would be false.
+        graph = _Tracer().trace(network, concrete_args=defaults or None)
+        return fx.GraphModule(network, graph)
+    except Exception as error:
+        raise PackingError(
+            f"{type(network).__name__} cannot be traced by torch.fx ({_first_line(error)}), so it "
+            "cannot be widened; write its forward without control flow that depends on the data"
+        ) from error
+    finally:
+        for name in set(vars(network)) - before:  # torch.fx leaves the constants it met behind
+            delattr(network, name)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _computes_as_torch(layer: nn.Module) -> bool:
+    """Whether a layer computes what the torch class does that it derives from."""
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith("torch."):
+            return True
+        if vars(kind).keys() & {"forward", "_conv_forward"}:
+            return False
+    return False
+
+
+def _sketch(value: Any) -> Any:
+    """A value with shapes in the place of tensors, and plain tuples in that of named ones."""
+    if isinstance(value, Tensor):
+        return Shape(tuple(value.shape))
+    if isinstance(value, (tuple, list)):
+        return tuple(_sketch(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _sketch(item) for key, item in value.items()}
+    return value
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,285 @@
+"""Algorithm 1 of the paper: one task learnt, widened where it must be, pruned while it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
+
+from paenet.packing import (
+    Learner,
+    Method,
+    Pack,
+    Schedule,
+    Trial,
+    largest_held,
+    next_share,
+    width_for,
+)
+from paenet.tasks import Task
+from paenet.training.data import Batches, View
+from paenet.training.errors import GoalMissed, RunError
+from paenet.training.fit import Stage, Trainee, fit
+from paenet.training.journal import Journal
+from paenet.training.material import Material
+from paenet.training.progress import Reporter
+from paenet.training.randomness import derive, seeded
+from paenet.training.recipe import Budget, Recipe, TaskPlan
+from paenet.training.state import load_state, save_state
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every part of a run needs: where it is, how it computes, whom it tells.
+
+    Attributes:
+        folder: the run's directory.
+        cache: where what can be made again is kept.
+        limit: at most so many examples of a split.
+        weights: SHA-256 of the given network's file, None where it started from random values.
+    """
+
+    recipe: Recipe
+    method: Method
+    folder: Path
+    cache: Path
+    view: View
+    limit: int | None
+    weights: str | None
+    accelerator: Accelerator
+    journal: Journal
+    reporter: Reporter
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+
+class TaskTraining:
+    """The stages of one task, each run once and read from the record ever after.
+
+    The learner's state after a stage is kept in a file until a later stage replaces it, so that
+    a stage that misses the goal can be undone, in this process or the next.
+    """
+
+    def __init__(
+        self, session: Session, material: Material, learner: Learner, budget: Budget, seed: int
+    ) -> None:
+        self._session = session
+        self._material = material
+        self._budget = budget
+        self._seed = seed
+        features = features_of(learner.skeleton[0], session.view)
+        with seeded(derive(seed, "criterion")):
+            self._criterion = material.task.criterion(features, material.training_targets)
+        self.learner = learner
+        self._place()
+
+    def stage(self, key: str, epochs: float, rate: float) -> float:
+        """Trains for so many epochs; returns the goal's metric on validation."""
+        journal = self._session.journal
+        entry = journal.result(key)
+        if entry is not None:
+            if self._state(key).exists():
+                self.restore(key)
+            return float(entry["metrics"][self._material.task.metric]["value"])
+        trainee = Trainee(self.learner, self._criterion, self._material.teacher)
+        seconds = fit(
+            Stage(key, epochs, rate, self._budget.decay),
+            trainee,
+            self._batches(key),
+            self._session.view,
+            accelerator=self._session.accelerator,
+            checkpoint=self._session.checkpoint,
+            checkpoint_seconds=self._session.recipe.checkpoint_seconds,
+            plan=journal.plan(key),
+            reporter=self._session.reporter,
+        )
+        metrics = self._validate()
+        if self._session.accelerator.is_main_process:
+            save_state(self._state(key), self._saved(), None, {"key": key})
+        journal.write(
+            key,
+            metrics=metrics,
+            weights=self.learner.weights,
+            sparsity=round(self.learner.sparsity, 6),
+            seconds=round(seconds, 3),
+        )
+        if self._session.accelerator.is_main_process:
+            self._session.checkpoint.unlink(missing_ok=True)
+        return float(metrics[self._material.task.metric]["value"])
+
+    def widen(self, width: Any, seed: int) -> None:
+        """Adds filters; the next stage trains them."""
+        self.learner.widen(width, seed=seed)
+        self._place()
+
+    def restore(self, key: str) -> None:
+        """Puts the state after stage `key` back."""
+        load_state(self._state(key), self._saved())
+
+    def forget(self, key: str) -> None:
+        """Drops the state after stage `key`."""
+        if self._session.accelerator.is_main_process:
+            self._state(key).unlink(missing_ok=True)
+
+    def _validate(self) -> dict[str, dict[str, Any]]:
+        """Metrics on validation; computed by one process and told to the others."""
+        told: list[Any] = [None]
+        if self._session.accelerator.is_main_process:
+            told = [self._material.measure(self.learner, self._material.val)]
+        broadcast_object_list(told)
+        result: dict[str, dict[str, Any]] = told[0]
+        return result
+
+    def _batches(self, key: str) -> Batches:
+        accelerator = self._session.accelerator
+        return Batches(
+            self._material.train,
+            self._budget,
+            self._session.recipe.input.augment.settings(),
+            self._seed,
+            key,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
+
+    def _saved(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"learner": self.learner, "criterion": self._criterion})
+
+    def _state(self, key: str) -> Path:
+        return self._session.folder / f"state-{key.replace('/', '-')}.safetensors"
+
+    def _place(self) -> None:
+        self.learner.to(self._session.accelerator.device, memory_format=torch.channels_last)
+        self._criterion.to(self._session.accelerator.device)
+
+
+def learn(session: Session, pack: Pack, material: Material, threshold: float) -> tuple[Learner, bool]:
+    """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
+
+    Returns:
+        The learner, and whether the goal is met.
+
+    Raises:
+        GoalMissed: where it is not, and the plan says to stop then.
+    """
+    plan, method = material.plan, session.method
+    seed = derive(session.recipe.seed, plan.name)
+    learner = pack.learn(
+        plan.name,
+        head=new_head(material.task, pack, session.view, seed),
+        sees="all" if method.sees == "pick" else method.sees,
+        norms=session.recipe.norms if pack.base is not None else "own",
+        claims=method.claims,
+        seed=seed,
+    )
+    training = TaskTraining(session, material, learner, plan.budget, seed)
+    if method.widens == "always" and pack.base is not None:
+        training.widen(_next_width(plan, pack, learner), derive(seed, "column"))
+    key = f"{plan.name}/train"
+    reached = training.stage(key, plan.budget.epochs, plan.budget.rate)
+    _tell(session, material, "trained", reached, threshold)
+    widened = 0
+    while reached < threshold and method.widens == "when-missed" and widened < plan.widen.times:
+        widened += 1
+        before, key = key, f"{plan.name}/widen-{widened}"
+        training.widen(_next_width(plan, pack, learner), derive(seed, "widen", widened))
+        reached = training.stage(key, plan.budget.epochs, plan.budget.rate)
+        training.forget(before)
+        _tell(session, material, f"widened to {learner.weights:,} weights", reached, threshold)
+    met = reached >= threshold
+    if not met:
+        if plan.goal.missed == "stop":
+            raise GoalMissed(_missed(material, reached, threshold, widened, session))
+        threshold = reached  # prune while what was reached holds
+    if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
+        _prune(session, training, material, threshold, key)
+    return learner, met
+
+
+def _prune(
+    session: Session, training: TaskTraining, material: Material, threshold: float, held: str
+) -> None:
+    """Prunes in stages, retrains after each, and goes back to the last that held the goal.
+
+    Args:
+        held: the stage whose state the learner is in.
+    """
+    plan = material.plan.prune
+    schedule = Schedule(end=plan.to, stages=plan.stages)
+    trials: list[Trial] = []
+    while (share := next_share(schedule, trials, plan.bisections)) is not None:
+        key = f"{material.plan.name}/prune-{len(trials) + 1}"
+        training.learner.prune(share, rank=plan.rank)
+        reached = training.stage(key, plan.epochs, plan.rate or material.plan.budget.rate / 2)
+        holds = reached >= threshold or session.method.prunes == "by-ratio"
+        trials.append(Trial(share, holds))
+        _tell(session, material, f"pruned to {share:.1%} released", reached, threshold)
+        if holds:
+            training.forget(held)
+            held = key
+        else:
+            training.forget(key)
+            training.restore(held)
+    session.reporter.say(
+        f"{material.plan.name}: keeps {training.learner.weights:,} weights, "
+        f"{largest_held(schedule, trials):.1%} of its own released"
+    )
+
+
+def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
+    if plan.widen.width is not None:
+        return plan.widen.width
+    if pack.builder is None or not isinstance(learner.width, int | float):
+        raise RunError(
+            f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
+            "widen.width, a factor per layer"
+        )
+    return width_for(pack.builder, plan.widen.ratio, float(learner.width))
+
+
+def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:
+    """A task's head for the pack's backbone, drawn from `seed`."""
+    with seeded(derive(seed, "head")):
+        return task.head(features_of(pack.widths[0].skeleton, view))
+
+
+def features_of(skeleton: nn.Module, view: View) -> int:
+    """How many features a backbone returns for one image."""
+    training = skeleton.training
+    with torch.no_grad():
+        output = skeleton.eval()(torch.empty(1, 3, view.size, view.size, device="meta"))
+    skeleton.train(training)
+    return int(output.shape[1])
+
+
+def _tell(
+    session: Session, material: Material, what: str, reached: float, threshold: float
+) -> None:
+    verdict = "held" if reached >= threshold else "missed"
+    session.reporter.say(
+        f"{material.plan.name}: {what}: {material.task.metric} {reached:.4f} on validation, "
+        f"goal {threshold:.4f} {verdict}"
+    )
+
+
+def _missed(
+    material: Material, reached: float, threshold: float, widened: int, session: Session
+) -> str:
+    plan = material.plan
+    more = (
+        f"after widening {widened} times; raise widen.times or budget.epochs, or ask for less"
+        if session.method.widens == "when-missed"
+        else "; raise budget.epochs, or ask for less"
+    )
+    return (
+        f"task {plan.name!r}: reached {material.task.metric} {reached:.4f} of the goal "
+        f"{threshold:.4f} {more} (goal.missed: keep goes on regardless); "
+        "the tasks learnt so far are kept"
+    )

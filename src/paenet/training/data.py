@@ -1,0 +1,147 @@
+"""A task's examples as batches: which images, in which order, how they vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paenet.datasets import Augment, Examples, Images, augment, open_examples
+from paenet.tasks import Task
+from paenet.training.errors import RecipeError
+from paenet.training.randomness import generator
+from paenet.training.recipe import Budget, Input, TaskPlan
+
+
+@dataclass(frozen=True)
+class View:
+    """How pixels become a network's input: `(pixel - mean) / scale`, square images of `size`."""
+
+    size: int
+    mean: float
+    scale: float
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """`(N, 3, size, size)` pixels 0-255, any type, to float inputs in channels-last order."""
+        inputs = (pixels.float() - self.mean) / self.scale
+        return inputs.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The decoded images of one split and what is known of them.
+
+    Attributes:
+        pixels: `(N, size, size, 3)` uint8, memory-mapped.
+        targets: `(N, ...)`, or None where a teacher gives them.
+        broken: path and reason of every image that could not be read.
+        hash: of images, rows and size: changes when the pixels could have.
+    """
+
+    pixels: NDArray[np.uint8]
+    targets: Tensor | None
+    broken: tuple[tuple[str, str], ...] = ()
+    hash: str = ""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, rows: NDArray[np.int64] | slice) -> Tensor:
+        """`(n, 3, size, size)` uint8 pixels of some rows."""
+        return torch.from_numpy(np.array(self.pixels[rows])).permute(0, 3, 1, 2)
+
+
+def open_split(
+    plan: TaskPlan,
+    task: Task,
+    split: str,
+    *,
+    view: View,
+    given: Input,
+    cache: Path,
+    limit: int | None,
+    seed: int,
+) -> Split:
+    """Decodes a split (or takes it from the cache) and encodes its labels.
+
+    Args:
+        limit: take at most so many examples, drawn from `seed`.
+
+    Raises:
+        RecipeError: where the split is too small to train or judge anything.
+        DataError: where it does not exist, or too many of its images are broken.
+    """
+    examples = open_examples(plan.data, split)
+    if limit is not None and limit < len(examples.paths):
+        order = torch.randperm(len(examples.paths), generator=generator(seed, "limit", split))
+        examples = examples.select(np.sort(order[:limit].numpy()))
+    if len(examples.paths) < 2:
+        raise RecipeError(
+            f"task {plan.name!r}: split {split!r} of {examples.name} has "
+            f"{len(examples.paths)} example; give at least 2"
+        )
+    return decode(examples, view, given, cache, task)
+
+
+def decode(
+    examples: Examples, view: View, given: Input, cache: Path, task: Task | None = None
+) -> Split:
+    """The images of `examples` at the size that networks see, with the targets of `task`."""
+    images = Images(examples, view.size, cache / "images", max_broken=given.max_broken)
+    labelled = task is not None and task.label is not None
+    targets = task.encode(examples.select(images.kept).columns) if task and labelled else None
+    return Split(images.pixels, targets, tuple(images.broken), images.hash)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The training batches of one stage: a function of the seed and the step, nothing else.
+
+    Args:
+        split: where examples come from.
+        budget: batch size, and how many examples an epoch draws.
+        varied: how images are augmented.
+        seed: of order and augmentation.
+        key: the stage, so that two stages differ.
+        process, processes: which share of every batch is taken.
+    """
+
+    split: Split
+    budget: Budget
+    varied: Augment
+    seed: int
+    key: str
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def epoch_examples(self) -> int:
+        return min(self.budget.examples or len(self.split), len(self.split))
+
+    @property
+    def epoch_steps(self) -> int:
+        return max(1, self.epoch_examples // self.budget.batch)
+
+    def steps(self, epochs: float) -> int:
+        """Optimiser steps in so many epochs; at least one, where there is any training at all."""
+        return max(1, round(epochs * self.epoch_steps)) if epochs > 0 else 0
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """The examples of one step, over all processes."""
+        epoch, place = divmod(step, self.epoch_steps)
+        order = torch.randperm(
+            len(self.split), generator=generator(self.seed, self.key, "order", epoch)
+        )[: self.epoch_examples]
+        start = place * self.budget.batch
+        return order[start : start + self.budget.batch].numpy()
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """This process's share of step `step`: augmented pixels and their targets."""
+        rows = self.rows(step)[self.process :: self.processes]
+        draw = generator(self.seed, self.key, "augment", step, self.process)
+        pixels = augment(self.split.images(rows).float(), self.varied, draw)
+        return pixels, None if self.split.targets is None else self.split.targets[rows]

@@ -1,0 +1,38 @@
+"""What a network says of a split."""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from paenet.training.data import Split, View
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, split: Split, view: View, *, batch: int, mirror: bool = False
+) -> Tensor:
+    """Float32 outputs `(N, ...)` on the CPU; the network is left in the mode it was in.
+
+    Args:
+        mirror: show the images mirrored.
+    """
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    outputs = []
+    for start in range(0, len(split), batch):
+        inputs = view.normalise(split.images(slice(start, start + batch)).to(device))
+        outputs.append(network(inputs.flip(3) if mirror else inputs).float().cpu())
+    network.train(training)
+    return torch.cat(outputs).clone()
+
+
+def output_digest(network: nn.Module, split: Split, view: View, *, count: int = 64) -> str:
+    """SHA-256 of the outputs on the first `count` images in one float32 batch.
+
+    Equal digests are bit-identical outputs (on one machine with the same number of threads).
+    """
+    few = Split(split.pixels[:count], None)
+    outputs = predict(network, few, view, batch=count)
+    return hashlib.sha256(outputs.contiguous().numpy().tobytes()).hexdigest()

@@ -1,0 +1,153 @@
+"""The loop: one stage of training, which goes on where it was stopped."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from paenet.training.data import Batches, View
+from paenet.training.errors import RunError
+from paenet.training.progress import Reporter
+from paenet.training.randomness import derive
+from paenet.training.state import load_state, read_about, save_state
+
+WARM_UP = 0.1  # share of the steps
+CLIP = 1.0  # norm of the gradient
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One training: what it is called, how long it lasts, how large its steps are.
+
+    Attributes:
+        key: unique in the run, such as `gender/prune-2`.
+        epochs: over the batches that it is given.
+        rate: the highest learning rate.
+        decay: AdamW's weight decay.
+    """
+
+    key: str
+    epochs: float
+    rate: float
+    decay: float
+
+
+class Trainee(nn.Module):
+    """A learner and its criterion as one module, so that several processes share both.
+
+    Args:
+        teacher: where there is one, its outputs are the targets.
+    """
+
+    def __init__(
+        self, learner: nn.Module, criterion: nn.Module, teacher: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.learner = learner
+        self.criterion = criterion
+        self._teacher = [teacher]  # in a list: no part of what is trained and saved
+
+    def forward(self, inputs: Tensor, targets: Tensor | None) -> Tensor:
+        teacher = self._teacher[0]
+        if teacher is not None:
+            with torch.no_grad():
+                targets = teacher(inputs)
+        loss: Tensor = self.criterion(self.learner(inputs), targets)
+        return loss
+
+
+def fit(
+    stage: Stage,
+    trainee: Trainee,
+    batches: Batches,
+    view: View,
+    *,
+    accelerator: Accelerator,
+    checkpoint: Path,
+    checkpoint_seconds: float,
+    plan: str,
+    reporter: Reporter,
+) -> float:
+    """Trains `trainee` through `stage`; returns the seconds it took, earlier attempts included.
+
+    Started again after a kill, it continues from `checkpoint` and ends with the same bits.
+
+    Args:
+        plan: the hash of what is trained; a checkpoint of another plan is not continued.
+
+    Raises:
+        RunError: where the loss is no longer finite.
+    """
+    steps = batches.steps(stage.epochs)
+    optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate)
+    step, spent = 0, 0.0
+    about = read_about(checkpoint)
+    if about is not None and (about["key"], about["plan"]) == (stage.key, plan):
+        load_state(checkpoint, trainee, optimizer)
+        step, spent = about["step"], about["seconds"]
+    model, prepared = accelerator.prepare(trainee, optimizer)
+    model.train()
+    reporter.begin(stage.key, steps, step)
+    started = saved = time.monotonic()
+    for step in range(step, steps):
+        # Dropout and the like: what they draw depends on the step, not on what ran before it.
+        torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
+        pixels, targets = batches(step)
+        inputs = view.normalise(pixels.to(accelerator.device))
+        loss = model(inputs, None if targets is None else targets.to(accelerator.device))
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"{stage.key}: the loss is {loss.item()} at step {step}; lower the learning rate "
+                f"({stage.rate})"
+            )
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), CLIP)
+        for group in optimizer.param_groups:
+            group["lr"] = stage.rate * cycle((step + 1) / (steps + 1))
+        prepared.step()
+        prepared.zero_grad()
+        reporter.advance(loss.item())
+        now = time.monotonic()
+        if accelerator.is_main_process and now - saved >= checkpoint_seconds:
+            seconds = spent + now - started
+            facts = {"key": stage.key, "plan": plan, "step": step + 1, "seconds": seconds}
+            save_state(checkpoint, trainee, optimizer, facts)
+            saved = now
+    _agree_on_statistics(trainee, accelerator)
+    accelerator.free_memory()
+    return spent + time.monotonic() - started
+
+
+def cycle(progress: float) -> float:
+    """One cycle of the learning rate, as a share of its highest: linear up, cosine down.
+
+    Args:
+        progress: share of the stage that is done, in (0, 1).
+    """
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Weights decay; biases, norms and slopes do not."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _agree_on_statistics(module: nn.Module, accelerator: Accelerator) -> None:
+    """Each process has seen other images: what their norms counted is averaged."""
+    if accelerator.num_processes == 1:
+        return
+    for name, buffer in module.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(accelerator.reduce(buffer.clone(), reduction="mean"))

@@ -1,0 +1,178 @@
+"""What a task is learnt from and judged on, opened from its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paenet import tasks
+from paenet.datasets import read_pairs
+from paenet.tasks import Metric, Task, TaskError
+from paenet.training.data import Split, View, decode, open_split
+from paenet.training.errors import RecipeError
+from paenet.training.evaluate import predict
+from paenet.training.recipe import Input, TaskPlan
+
+
+@dataclass(frozen=True)
+class Material:
+    """One task's plan, examples and judges.
+
+    Attributes:
+        train, val, test: the splits; `test` is None where the data has none.
+        teacher: the network that a distilled task imitates, else None.
+        pairs: face pairs that an identity is tested on, else None.
+    """
+
+    plan: TaskPlan
+    task: Task
+    view: View
+    train: Split
+    val: Split
+    test: Split | None
+    teacher: nn.Module | None
+    pairs: FacePairs | None
+    _taught: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def splits(self) -> list[tuple[str, Split]]:
+        """The splits that there are, by name."""
+        named = [("train", self.train), ("val", self.val), ("test", self.test)]
+        return [(name, split) for name, split in named if split is not None]
+
+    @property
+    def training_targets(self) -> Tensor:
+        """Targets of the training split; empty where a teacher gives them."""
+        return torch.empty(0) if self.train.targets is None else self.train.targets
+
+    def measure(self, network: nn.Module, split: Split) -> dict[str, dict[str, Any]]:
+        """A network's metrics on a split in float32, the goal's first, as JSON."""
+        batch = self.plan.budget.validate_batch
+        outputs = predict(network, split, self.view, batch=batch)
+        targets = split.targets if self.teacher is None else self._teacher_outputs(split)
+        assert targets is not None
+        metrics = self.task.measure(outputs, targets)
+        ordered = {self.task.metric: metrics.pop(self.task.metric), **metrics}
+        return {name: metric_as_json(metric) for name, metric in ordered.items()}
+
+    def _teacher_outputs(self, split: Split) -> Tensor:
+        """What the teacher says of a split; computed once."""
+        assert self.teacher is not None
+        if split.hash not in self._taught:
+            batch = self.plan.budget.validate_batch
+            self._taught[split.hash] = predict(self.teacher, split, self.view, batch=batch)
+        return self._taught[split.hash]
+
+    def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
+        """Metrics on test data: of the test split, and of the pairs where there are any."""
+        metrics = {} if self.test is None else self.measure(network, self.test)
+        if self.pairs is not None:
+            batch = self.plan.budget.validate_batch
+            metrics |= self.pairs.measure(network, self.view, batch)
+        return metrics
+
+
+@dataclass(frozen=True)
+class FacePairs:
+    """Pairs of faces of one person or two, in folds, as LFW has them."""
+
+    name: str
+    split: Split
+    a: Tensor
+    b: Tensor
+    same: Tensor
+    fold: Tensor
+
+    def measure(self, network: nn.Module, view: View, batch: int) -> dict[str, dict[str, Any]]:
+        """Accuracy over the folds, plain and with the mean embedding subtracted.
+
+        Embeddings of a face and its mirror image are averaged. Nothing is chosen on the fold that
+        is judged: neither threshold nor mean.
+        """
+        plain = predict(network, self.split, view, batch=batch)
+        mirrored = predict(network, self.split, view, batch=batch, mirror=True)
+        embeddings = tasks.average_flipped(plain, mirrored)
+        found = {}
+        for name, subtract in (("pairs", False), ("pairs_mean_subtracted", True)):
+            result = tasks.verify(
+                embeddings[self.a],
+                embeddings[self.b],
+                self.same.numpy(),
+                self.fold.numpy(),
+                subtract_mean=subtract,
+            )
+            found[name] = metric_as_json(result.metric())
+        return found
+
+
+def metric_as_json(metric: Metric) -> dict[str, Any]:
+    """A metric's fields."""
+    return {name: getattr(metric, name) for name in metric.__slots__}
+
+
+def make_task(plan: TaskPlan) -> Task:
+    """The task of a plan.
+
+    Raises:
+        RecipeError: names the setting that its kind does not take.
+    """
+    try:
+        return tasks.create(plan.kind, plan.name, **plan.settings)
+    except TaskError as error:
+        raise RecipeError(str(error)) from None
+
+
+def open_pairs(path: str, view: View, given: Input, cache: Path) -> FacePairs:
+    """The pairs of a pairs file, every image decoded.
+
+    Raises:
+        RecipeError: where an image of a pair is broken, since a test cannot leave it out.
+    """
+    pairs = read_pairs(path)
+    images = decode(pairs.examples, view, given, cache)
+    if images.broken:
+        name, reason = images.broken[0]
+        raise RecipeError(f"{path}: {name}: {reason}; every image of a pairs file must be readable")
+    return FacePairs(
+        Path(path).parent.name,
+        images,
+        torch.as_tensor(pairs.a),
+        torch.as_tensor(pairs.b),
+        torch.as_tensor(pairs.same),
+        torch.as_tensor(pairs.fold),
+    )
+
+
+def open_material(
+    plan: TaskPlan,
+    *,
+    view: View,
+    given: Input,
+    cache: Path,
+    limit: int | None,
+    seed: int,
+    teacher: nn.Module | None,
+) -> Material:
+    """Everything of a plan, decoded (or from the cache) and encoded."""
+    task = make_task(plan)
+    splits = {
+        name: open_split(
+            plan, task, name, view=view, given=given, cache=cache, limit=limit, seed=seed
+        )
+        for name in ("train", "val", "test")
+    }
+    if splits["train"] is None or splits["val"] is None:
+        raise RecipeError(f"task {plan.name!r}: its data needs a train and a val split")
+    return Material(
+        plan,
+        task,
+        view,
+        splits["train"],
+        splits["val"],
+        splits["test"],
+        teacher if task.label is None else None,
+        None if plan.pairs is None else open_pairs(plan.pairs, view, given, cache),
+    )

@@ -1,0 +1,26 @@
+"""All randomness of a run, from one seed."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def derive(seed: int, *parts: object) -> int:
+    """A seed for one purpose: a function of the run's seed and what it is for."""
+    text = "/".join([str(seed), *map(str, parts)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+
+
+def generator(seed: int, *parts: object) -> torch.Generator:
+    """A generator on the CPU for one purpose."""
+    return torch.Generator().manual_seed(derive(seed, *parts))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draws from `seed` where a library takes no generator; the global one is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

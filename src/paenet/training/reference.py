@@ -1,0 +1,84 @@
+"""What a goal of `within` is measured against: a network trained for one task alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from paenet.files import replacing
+from paenet.packing import Pack
+from paenet.training.algorithm import Session, TaskTraining, new_head
+from paenet.training.material import Material
+from paenet.training.randomness import derive
+
+
+def reference(session: Session, fresh: Pack, material: Material) -> dict[str, Any]:
+    """Metrics of a task's reference network on validation and test.
+
+    The dense backbone, all of it trained for this task with the plan's reference budget; for a
+    distilled task the teacher itself. Kept in the run's record, and in the user's cache by
+    everything that it depends on.
+
+    Args:
+        fresh: a pack without tasks that holds the given network.
+
+    Returns:
+        `{"val": {metric: …}, "test": {metric: …}, "epochs": …}` among what a record holds.
+    """
+    key = f"{material.plan.name}/reference"
+    found = session.journal.result(key)
+    if found is not None:
+        return found
+    path = session.cache / "references" / f"{_digest(session, material)}.json"
+    if path.exists():
+        return session.journal.write(key, **json.loads(path.read_text(encoding="utf-8")))
+    if material.teacher is None:
+        network, epochs = _train(session, fresh, material)
+    else:
+        network, epochs = material.teacher, 0.0
+    result = {
+        "val": material.measure(network, material.val),
+        "test": material.test_metrics(network),
+        "epochs": epochs,
+    }
+    if session.accelerator.is_main_process:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(result), encoding="utf-8")
+    return session.journal.write(key, **result)
+
+
+def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, float]:
+    plan = material.plan
+    budget = plan.reference_budget()
+    seed = derive(session.recipe.seed, plan.name, "reference")
+    head = new_head(material.task, fresh, session.view, seed)
+    learner = fresh.learn(plan.name, head=head, sees="none", seed=seed)
+    training = TaskTraining(session, material, learner, budget, seed)
+    key = f"{plan.name}/reference-train"
+    reached = training.stage(key, budget.epochs, budget.rate)
+    session.reporter.say(
+        f"{plan.name}: a network of its own reaches {material.task.metric} {reached:.4f} "
+        "on validation"
+    )
+    return learner, budget.epochs
+
+
+def _digest(session: Session, material: Material) -> str:
+    """A hash of all that a reference depends on."""
+    recipe, plan = session.recipe, material.plan
+    parts = {
+        "backbone": recipe.backbone.model_dump(),
+        "weights": session.weights,
+        "input": recipe.input.model_dump(),
+        "precision": recipe.precision,
+        "seed": recipe.seed,
+        "limit": session.limit,
+        "data": plan.data,
+        "examples": [split.hash for split in (material.train, material.val)],
+        "pairs": plan.pairs,
+        "task": material.task.describe(),
+        "budget": plan.reference_budget().model_dump(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

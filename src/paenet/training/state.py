@@ -1,0 +1,72 @@
+"""The state of a training in progress, on disk: tensors and a few facts, never code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from paenet.files import replacing
+from paenet.training.errors import RunError
+
+
+def save_state(
+    path: Path, module: nn.Module, optimizer: Optimizer | None, about: dict[str, Any]
+) -> None:
+    """Writes a module's state and, where given, its optimiser's; atomic."""
+    tensors = {f"module.{key}": value for key, value in module.state_dict().items()}
+    if optimizer is not None:
+        for index, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with replacing(path) as beside:
+        save_file(plain, beside, metadata={"about": json.dumps(about)})
+
+
+def read_about(path: Path) -> dict[str, Any] | None:
+    """What `save_state` was told about the state; None where there is no readable file."""
+    try:
+        with safe_open(path, "pt") as file:
+            about: dict[str, Any] = json.loads(file.metadata()["about"])
+            return about
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def load_state(path: Path, module: nn.Module, optimizer: Optimizer | None = None) -> None:
+    """Puts a saved state back, bit for bit and in the memory format of what is there.
+
+    Raises:
+        RunError: where the file cannot be read, or is of another network.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        module.load_state_dict(_under("module.", tensors))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot go on from it ({reason}); remove the file") from None
+    if optimizer is not None:
+        _restore_optimizer(optimizer, _under("optimizer.", tensors))
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            # In the parameter's own strides: other strides take other kernels, which round
+            # differently, and a resumed run would no longer be the run that was killed.
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        optimizer.state[parameter][name] = value
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
