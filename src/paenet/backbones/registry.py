@@ -57,8 +57,8 @@ def info(name: str) -> BackboneInfo:
         return found
     if not callable(found):
         raise BackboneError(
-            f"backbone {name!r} is a {type(found).__name__}; name a function of the width that "
-            "returns a network, or a BackboneInfo"
+            f"backbone {name!r} is no builder but of type {type(found).__name__}; name a function "
+            "of the width that returns a network, or a BackboneInfo"
         )
     return BackboneInfo(name, found, size=OWN_SIZE)
 
@@ -87,7 +87,8 @@ def create(name: str, /, *, width: Width = 1.0, **arguments: Any) -> nn.Module:
         ) from error
     if not isinstance(network, nn.Module):
         raise BackboneError(
-            f"backbone {name!r} returned a {type(network).__name__}; return a torch.nn.Module"
+            f"backbone {name!r} returned something of type {type(network).__name__}; return a "
+            "torch.nn.Module"
         )
     return network
 

@@ -1,6 +1,7 @@
 """Reading trained weights, and holding them against the network that they are for."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,9 @@ def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _read_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch warns of strange pickles before it refuses them
+            warnings.simplefilter("ignore")
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # whatever a damaged or hostile pickle runs into

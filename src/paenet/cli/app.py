@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import click
@@ -21,8 +22,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (quickstart, run, init, add, remove, info, check, evaluate, env):
-    command.register(app)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "quickstart": quickstart.quickstart,
+    "run": run.run,
+    "init": init.init,
+    "add": add.add,
+    "remove": remove.remove,
+    "info": info.info,
+    "check": check.check,
+    "eval": evaluate.evaluate,
+    "env": env.env,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 @app.callback()

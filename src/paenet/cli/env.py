@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
 from paenet.cli.output import Json, emit, table
-
-
-def register(app: typer.Typer) -> None:
-    app.command("env")(env)
 
 
 def env(as_json: Json = False) -> None:

@@ -7,42 +7,43 @@ from typing import Annotated
 
 import typer
 
-from paenet.cli.info import show_pack
+from paenet.cli.info import describe_pack, show
+from paenet.cli.options import Limit, Weights
 from paenet.cli.output import Json, emit
 
 
-def register(app: typer.Typer) -> None:
-    app.command("run")(run)
-
-
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see docs/recipes.md.")],
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; docs/recipes.md has its keys.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's directory; runs/NAME OF THE RECIPE without it."),
+        typer.Option(help="The run's directory; runs/ and the recipe's name without it."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=2, help="At most so many examples of every split.")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Start from this safetensors file instead of the recipe's.")
-    ] = None,
+    limit: Limit = None,
+    weights: Weights = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the full recipe with every default and stop.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn the tasks of a recipe one after another; continues where it was."""
-    from paenet import packfile, training
+    from paenet import training
 
     plan = training.load_recipe(recipe)
     if weights is not None:
-        plan = plan.model_copy(update={"weights": str(Path(weights).resolve())})
+        place = training.place_weights(weights, Path())
+        plan = plan.model_copy(update={"weights": place})
     if explain:
-        emit(plan.model_dump(mode="json"), as_json, lambda: print(training.dump_recipe(plan)))
+        full = plan.model_dump(mode="json")
+        emit(full, as_json, lambda: print(training.dump_recipe(plan), end=""))
         return
     folder = out or Path("runs") / recipe.stem
     path = training.run(plan, folder, limit=limit, reporter=training.Live())
     files = sorted(path.glob("*.pae")) if path.is_dir() else [path]
-    summary = {str(file): packfile.describe(file) for file in files}
-    emit(summary, as_json, lambda: [show_pack(file) for file in files] and None)
+    own = plan.backbone.name if ":" in plan.backbone.name else None
+    documents = [describe_pack(file, own) for file in files]
+
+    def show_all() -> None:
+        for document in documents:
+            show(document)
+
+    emit(documents if len(documents) > 1 else documents[0], as_json, show_all)

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import repr as brief  # of hostile values too: short, and never too deep
 from typing import Any, NoReturn
 
 import safetensors.torch
@@ -22,6 +23,8 @@ FORMAT = f"{MAJOR}.{MINOR}"
 
 _UNSIGNED = "0" * 64  # stands in the digest's place while the digest is taken
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors itself takes no longer one
+
+_DEEPEST = 64  # lists and objects within each other
 
 _MENDS = {
     errno.ENOSPC: "free some space or choose another folder",
@@ -42,6 +45,10 @@ def save(path: Path, document: Mapping[str, Any], tensors: Mapping[str, Tensor])
         PackFileError: where the disk is full or refuses; what was there before is still there.
     """
     whole = {"format": FORMAT, "sha256": _UNSIGNED, **document}
+    if _too_deep(whole):
+        raise PackFileError(
+            f"notes or arguments are nested more than {_DEEPEST} deep; flatten them"
+        )
     text = json.dumps(whole, allow_nan=False, separators=(",", ":"))
     data = safetensors.torch.save(dict(tensors), metadata={KEY: text})
     # The first run of 64 zeros: the document is the header's first entry, `sha256` near its start.
@@ -152,7 +159,7 @@ def _content(header: Mapping[str, Any]) -> int:
 def _check_version(version: object) -> None:
     parts = version.split(".") if isinstance(version, str) else []
     if len(parts) != 2 or not all(p.isascii() and p.isdigit() and len(p) < 5 for p in parts):
-        raise _damaged(f"its format version is {version!r}, not a text like {FORMAT!r}")
+        raise _damaged(f"its format version is {brief(version)}, not a text like {FORMAT!r}")
     if int(parts[0]) > MAJOR:
         raise PackFileError(
             f"has format {version}, and this paenet reads up to {MAJOR}.x; update paenet"
@@ -168,7 +175,18 @@ def _parse(text: str | bytes, what: str) -> dict[str, Any]:
         raise _damaged(f"its {what} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise _damaged(f"its {what} is not a JSON object")
+    if _too_deep(value):
+        raise _damaged(f"its {what} is nested too deeply")
     return value
+
+
+def _too_deep(value: object) -> bool:
+    """Whether a JSON value is nested deeper than code that follows it may recurse."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [c for n in nested for c in (n.values() if isinstance(n, dict) else n)]
+    return bool(level)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -176,7 +194,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} occurs twice")
+        raise ValueError(f"key {brief(twice)} occurs twice")
     return result
 
 

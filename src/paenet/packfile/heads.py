@@ -1,6 +1,7 @@
 """Heads as data: modules of a few known layers, told in JSON and made from it again."""
 
 from collections.abc import Mapping
+from reprlib import repr as brief  # of hostile values too: short, and never too deep
 from typing import Any
 
 import torch
@@ -36,9 +37,16 @@ def describe(head: nn.Module) -> dict[str, Any] | None:
 
     A subclass counts as unknown, for it may compute something else.
     """
+    return _describe(head, _DEEPEST)
+
+
+def _describe(head: nn.Module, depth: int) -> dict[str, Any] | None:
+    if depth == 0:
+        return None
     if type(head) is nn.Sequential:
         # `_modules`, because `named_children` leaves out a layer that occurs twice.
-        children = [[n, describe(c)] for n, c in head._modules.items() if c is not None]
+        layers = ((name, layer) for name, layer in head._modules.items() if layer is not None)
+        children = [[name, _describe(layer, depth - 1)] for name, layer in layers]
         if any(description is None for _, description in children):
             return None
         return {"type": _SEQUENTIAL, "children": children}
@@ -68,33 +76,32 @@ def build(description: Mapping[str, Any]) -> nn.Module:
 
 def _build(description: object, depth: int) -> nn.Module:
     if not isinstance(description, Mapping) or depth == 0:
-        raise PackFileError(f"head: {description!r:.60} describes no layer; make the file again")
+        raise PackFileError(f"head: {brief(description)} describes no layer; make the file again")
     kind = description.get("type")
     if kind == _SEQUENTIAL:
         return _sequential(description.get("children"), depth)
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise PackFileError(
-            f"head: layer type {kind!r} is not known{suggest(str(kind), [*_KINDS, _SEQUENTIAL])}"
-        )
+        near = suggest(kind, [*_KINDS, _SEQUENTIAL]) if isinstance(kind, str) else ""
+        raise PackFileError(f"head: layer type {brief(kind)} is not known{near}")
     settings = _SETTINGS[_KINDS[kind]]
     given = {key: value for key, value in description.items() if key != "type"}
     if {key: type(value) for key, value in given.items()} != settings:
         wanted = ", ".join(f"{key} ({value.__name__})" for key, value in settings.items())
-        raise PackFileError(f"head: {kind} takes {wanted or 'nothing'}; found {given!s:.200}")
+        raise PackFileError(f"head: {kind} takes {wanted or 'nothing'}; found {brief(given)}")
     try:
         return _KINDS[kind](**given)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
-        raise PackFileError(f"head: no {kind} is made of {given!s:.200} ({reason})") from None
+        raise PackFileError(f"head: no {kind} is made of {brief(given)} ({reason})") from None
 
 
 def _sequential(children: object, depth: int) -> nn.Sequential:
     network = nn.Sequential()
     for child in children if isinstance(children, list) else [None]:
         if not isinstance(child, list) or len(child) != 2 or not isinstance(child[0], str):
-            raise PackFileError(f"head: children: {child!r:.60} is no pair of name and layer")
+            raise PackFileError(f"head: children: {brief(child)} is no pair of name and layer")
         try:
             network.add_module(child[0], _build(child[1], depth - 1))
         except (KeyError, TypeError) as error:
-            raise PackFileError(f"head: children: the name {child[0]!r} ({error})") from None
+            raise PackFileError(f"head: children: the name {brief(child[0])} ({error})") from None
     return network

@@ -110,7 +110,7 @@ def parse(raw: dict[str, Any]) -> Document:
         document = Document.model_validate(known)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        place = _shown(".".join(str(part) for part in first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
         raise PackFileError(f"metadata: {place}: {reason}; make the file again") from None
     _check_agreement(document)
@@ -122,7 +122,7 @@ def unknown_keys(document: Document) -> Iterator[str]:
     records: list[tuple[str, BaseModel]] = [("", document), ("backbone.", document.backbone)]
     records += [(f"tasks.{i}.", task) for i, task in enumerate(document.tasks)]
     for place, record in records:
-        yield from (f"{place}{key}" for key in sorted(record.model_extra or {}))
+        yield from (_shown(f"{place}{key}") for key in sorted(record.model_extra or {}))
 
 
 def plain(value: object, place: str) -> Any:
@@ -143,6 +143,11 @@ def plain(value: object, place: str) -> Any:
         f"{place}: a {type(value).__name__} cannot be written; give numbers, texts, lists, and "
         "dictionaries with texts as keys"
     )
+
+
+def _shown(place: str) -> str:
+    """A place in the document, fit for a terminal whatever the keys in it are."""
+    return place if place.isprintable() else ascii(place)
 
 
 def _check_agreement(document: Document) -> None:

@@ -1,9 +1,14 @@
 """Algorithm 1: recipes, goals, stages, the loop, records, and going on where a run stopped."""
 
+from paenet.training.adding import add, init, remove
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
+from paenet.training.journal import read_record
+from paenet.training.judging import judge
+from paenet.training.opening import own_builder
 from paenet.training.progress import Live, Reporter, Silent
-from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
+from paenet.training.quickstart import quickstart
+from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, place_weights
 from paenet.training.run import run
 
 __all__ = [
@@ -14,10 +19,18 @@ __all__ = [
     "Reporter",
     "RunError",
     "Silent",
+    "add",
     "cache_folder",
     "dump_recipe",
+    "init",
+    "judge",
     "load_recipe",
+    "own_builder",
     "parse_recipe",
+    "place_weights",
+    "quickstart",
+    "read_record",
+    "remove",
     "run",
     "versions",
 ]

@@ -22,7 +22,7 @@ from paenet.packing import (
     width_for,
 )
 from paenet.tasks import Task
-from paenet.training.data import Batches, View
+from paenet.training.data import Batches, View, place
 from paenet.training.errors import GoalMissed, RunError
 from paenet.training.fit import Stage, Trainee, fit
 from paenet.training.journal import Journal
@@ -156,11 +156,13 @@ class TaskTraining:
         return self._session.folder / f"state-{key.replace('/', '-')}.safetensors"
 
     def _place(self) -> None:
-        self.learner.to(self._session.accelerator.device, memory_format=torch.channels_last)
+        place(self.learner, self._session.accelerator.device)
         self._criterion.to(self._session.accelerator.device)
 
 
-def learn(session: Session, pack: Pack, material: Material, threshold: float) -> tuple[Learner, bool]:
+def learn(
+    session: Session, pack: Pack, material: Material, threshold: float
+) -> tuple[Learner, bool]:
     """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
 
     Returns:

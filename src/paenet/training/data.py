@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from paenet.datasets import Augment, Examples, Images, augment, open_examples
 from paenet.tasks import Task
@@ -29,6 +29,11 @@ class View:
         """`(N, 3, size, size)` pixels 0-255, any type, to float inputs in channels-last order."""
         inputs = (pixels.float() - self.mean) / self.scale
         return inputs.contiguous(memory_format=torch.channels_last)
+
+
+def place(module: nn.Module, device: torch.device) -> None:
+    """Moves a network to `device`, its weights in the order in which `View` lays out images."""
+    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,14 @@ def open_split(
             f"task {plan.name!r}: split {split!r} of {examples.name} has "
             f"{len(examples.paths)} example; give at least 2"
         )
-    return decode(examples, view, given, cache, task)
+    return decode(examples, view, given, cache / "images", task)
 
 
 def decode(
     examples: Examples, view: View, given: Input, cache: Path, task: Task | None = None
 ) -> Split:
     """The images of `examples` at the size that networks see, with the targets of `task`."""
-    images = Images(examples, view.size, cache / "images", max_broken=given.max_broken)
+    images = Images(examples, view.size, cache, max_broken=given.max_broken)
     labelled = task is not None and task.label is not None
     targets = task.encode(examples.select(images.kept).columns) if task and labelled else None
     return Split(images.pixels, targets, tuple(images.broken), images.hash)

@@ -86,16 +86,16 @@ def fit(
     """
     steps = batches.steps(stage.epochs)
     optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate)
-    step, spent = 0, 0.0
+    done, spent = 0, 0.0
     about = read_about(checkpoint)
     if about is not None and (about["key"], about["plan"]) == (stage.key, plan):
         load_state(checkpoint, trainee, optimizer)
-        step, spent = about["step"], about["seconds"]
+        done, spent = about["steps"], about["seconds"]
     model, prepared = accelerator.prepare(trainee, optimizer)
     model.train()
-    reporter.begin(stage.key, steps, step)
+    reporter.begin(stage.key, steps, done)
     started = saved = time.monotonic()
-    for step in range(step, steps):
+    for step in range(done, steps):
         # Dropout and the like: what they draw depends on the step, not on what ran before it.
         torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
         pixels, targets = batches(step)
@@ -116,7 +116,7 @@ def fit(
         now = time.monotonic()
         if accelerator.is_main_process and now - saved >= checkpoint_seconds:
             seconds = spent + now - started
-            facts = {"key": stage.key, "plan": plan, "step": step + 1, "seconds": seconds}
+            facts = {"key": stage.key, "plan": plan, "steps": step + 1, "seconds": seconds}
             save_state(checkpoint, trainee, optimizer, facts)
             saved = now
     _agree_on_statistics(trainee, accelerator)

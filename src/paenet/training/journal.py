@@ -99,10 +99,6 @@ class Journal:
         plans = [task.model_dump_json() for task in self._recipe.tasks if task.name == name]
         return hashlib.sha256("".join(plans).encode()).hexdigest()[:12]
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Everything on record, oldest first."""
-        return list(self._done.values())
-
     def _read(self) -> None:
         if not self.record.exists():
             return
@@ -163,3 +159,16 @@ def _difference(before: Any, now: Any, where: str = "") -> str | None:
                 return found
         return None
     return None if before == now else f"{where}: {before!r} there, {now!r} here"
+
+
+def read_record(folder: str | Path) -> list[dict[str, Any]]:
+    """Everything on record in a run's directory, oldest first.
+
+    Raises:
+        RunError: where there is no record.
+    """
+    path = Path(folder) / "record.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: no record of a run ({error})") from None

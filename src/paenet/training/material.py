@@ -17,13 +17,15 @@ from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
 from paenet.training.recipe import Input, TaskPlan
 
+SPLITS = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class Material:
     """One task's plan, examples and judges.
 
     Attributes:
-        train, val, test: the splits; `test` is None where the data has none.
+        train, val, test: the splits.
         teacher: the network that a distilled task imitates, else None.
         pairs: face pairs that an identity is tested on, else None.
     """
@@ -33,15 +35,14 @@ class Material:
     view: View
     train: Split
     val: Split
-    test: Split | None
+    test: Split
     teacher: nn.Module | None
     pairs: FacePairs | None
     _taught: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def splits(self) -> list[tuple[str, Split]]:
-        """The splits that there are, by name."""
-        named = [("train", self.train), ("val", self.val), ("test", self.test)]
-        return [(name, split) for name, split in named if split is not None]
+        """The splits by name."""
+        return [("train", self.train), ("val", self.val), ("test", self.test)]
 
     @property
     def training_targets(self) -> Tensor:
@@ -68,7 +69,7 @@ class Material:
 
     def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """Metrics on test data: of the test split, and of the pairs where there are any."""
-        metrics = {} if self.test is None else self.measure(network, self.test)
+        metrics = self.measure(network, self.test)
         if self.pairs is not None:
             batch = self.plan.budget.validate_batch
             metrics |= self.pairs.measure(network, self.view, batch)
@@ -158,21 +159,9 @@ def open_material(
 ) -> Material:
     """Everything of a plan, decoded (or from the cache) and encoded."""
     task = make_task(plan)
-    splits = {
-        name: open_split(
-            plan, task, name, view=view, given=given, cache=cache, limit=limit, seed=seed
-        )
-        for name in ("train", "val", "test")
-    }
-    if splits["train"] is None or splits["val"] is None:
-        raise RecipeError(f"task {plan.name!r}: its data needs a train and a val split")
-    return Material(
-        plan,
-        task,
-        view,
-        splits["train"],
-        splits["val"],
-        splits["test"],
-        teacher if task.label is None else None,
-        None if plan.pairs is None else open_pairs(plan.pairs, view, given, cache),
+    train, val, test = (
+        open_split(plan, task, name, view=view, given=given, cache=cache, limit=limit, seed=seed)
+        for name in SPLITS
     )
+    pairs = None if plan.pairs is None else open_pairs(plan.pairs, view, given, cache / "images")
+    return Material(plan, task, view, train, val, test, teacher, pairs)

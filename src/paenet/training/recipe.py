@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from paenet.backbones import PRETRAINED
 from paenet.datasets import Augment
 from paenet.errors import suggest
 from paenet.training.errors import RecipeError
@@ -23,6 +24,13 @@ class Backbone(_Section):
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("arguments")
+    @classmethod
+    def _no_width(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if "width" in value:
+            raise ValueError("the width is what a run widens; a recipe starts at 1")
+        return value
+
 
 class Augmentation(_Section):
     """How training images vary; shares of the image side, degrees, and probabilities."""
@@ -35,7 +43,6 @@ class Augmentation(_Section):
     contrast: float = Field(0.2, ge=0, le=1)
     grey: float = Field(0.1, ge=0, le=1)
     erase: float = Field(0.0, ge=0, le=1)
-
 
     def settings(self) -> Augment:
         return Augment(**self.model_dump())
@@ -129,8 +136,9 @@ class TaskPlan(_Section):
     widen: Widen = Widen()
     pairs: str | None = None
     reference: Budget | None = Field(
-        None, description="the reference's budget; by default as much as the task's training "
-        "and pruning together"
+        None,
+        description="the reference's budget; by default as much as the task's training "
+        "and pruning together",
     )
     stem: Literal["none"] = "none"
     values: Literal["float32"] = "float32"
@@ -178,8 +186,17 @@ def load_recipe(path: str | Path) -> Recipe:
         RecipeError: names the file, the key, what was found and what is allowed.
     """
     path = Path(path)
+    return parse_recipe(read_document(path), name=str(path), folder=path.parent)
+
+
+def read_document(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        RecipeError: where it cannot be read, or is no YAML.
+    """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe") from None
     except OSError as error:
@@ -188,7 +205,6 @@ def load_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: not a text file; give a YAML recipe") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse_recipe(document, name=str(path), folder=path.parent)
 
 
 def parse_recipe(document: Any, *, name: str = "recipe", folder: Path = Path()) -> Recipe:
@@ -226,10 +242,15 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
         if task.pairs is not None:
             update["pairs"] = absolute(task.pairs)
         tasks.append(task.model_copy(update=update))
-    weights = recipe.weights
-    if weights is not None and ("/" in weights or weights.endswith(".safetensors")):
-        weights = absolute(weights)
+    weights = None if recipe.weights is None else place_weights(recipe.weights, folder)
     return recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
+
+
+def place_weights(name_or_file: str, folder: Path) -> str:
+    """The name of registered weights as it is; a file as an absolute path below `folder`."""
+    if name_or_file in PRETRAINED:
+        return name_or_file
+    return str((folder / name_or_file).resolve())
 
 
 def _explain(error: ValidationError) -> str:
@@ -262,8 +283,15 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section at `location`."""
     section: type[BaseModel] = Recipe
     sections: dict[str, type[BaseModel]] = {
-        "backbone": Backbone, "input": Input, "augment": Augmentation, "tasks": TaskPlan,
-        "goal": Goal, "budget": Budget, "reference": Budget, "prune": Prune, "widen": Widen,
+        "backbone": Backbone,
+        "input": Input,
+        "augment": Augmentation,
+        "tasks": TaskPlan,
+        "goal": Goal,
+        "budget": Budget,
+        "reference": Budget,
+        "prune": Prune,
+        "widen": Widen,
     }
     for part in location:
         if isinstance(part, str) and part in sections:

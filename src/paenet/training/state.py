@@ -56,14 +56,21 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer | None = None
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for key, value in tensors.items():
+    for key, saved in tensors.items():
         index, name = key.split(".", 1)
         parameter = parameters[int(index)]
-        if value.shape == parameter.shape:
-            # In the parameter's own strides: other strides take other kernels, which round
-            # differently, and a resumed run would no longer be the run that was killed.
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        optimizer.state[parameter][name] = value
+        optimizer.state[parameter][name] = _like(parameter, saved)
+
+
+def _like(parameter: Tensor, saved: Tensor) -> Tensor:
+    """`saved` in the parameter's own strides, where it has its shape.
+
+    Other strides take other kernels, which round differently, and a resumed run would no longer
+    be the run that was killed.
+    """
+    if saved.shape != parameter.shape:
+        return saved
+    return torch.empty_like(parameter, dtype=saved.dtype).copy_(saved)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,33 @@
+"""`pae check`: every law that a file can be held to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from paenet.cli.options import Own, Pack
+from paenet.cli.output import Json, emit
+
+
+def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
+    """Hold a pack to every law; exit 1 if one is broken."""
+    from paenet import packfile, training
+
+    builder = None
+    if backbone is not None:
+        builder = training.own_builder(file, backbone)
+    report = packfile.check(file, backbone=builder)
+
+    def show() -> None:
+        for law in report.verified:
+            print(f"holds    {law}")
+        for skipped in report.skipped:
+            print(f"skipped  {skipped.law}: {skipped.message}")
+        for finding in report.findings:
+            print(f"BROKEN   {finding.law}: {finding.message}")
+        print(f"{file}: {'sound' if report.ok else 'not sound'}")
+
+    emit({**asdict(report), "ok": report.ok}, as_json, show)
+    if not report.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,123 @@
+"""`pae add` and `pae init`: a pack without a whole recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from paenet import packfile, tasks
+from paenet.packing import Pack
+from paenet.training.addition import add_task
+from paenet.training.base import base_of_pack, base_of_recipe
+from paenet.training.errors import RecipeError, RunError
+from paenet.training.opening import own_builder
+from paenet.training.progress import Reporter
+from paenet.training.recipe import Recipe, TaskPlan, parse_recipe, place_weights, read_document
+from paenet.training.run import open_session
+
+
+def init(
+    path: str | Path,
+    backbone: str,
+    *,
+    weights: str | None = None,
+    name: str = "base",
+    release: float = 0.0,
+    seed: int = 0,
+) -> Pack:
+    """Writes a pack whose first task is a given network, dense.
+
+    Args:
+        path: of the new file.
+        backbone: a backbone's name.
+        weights: a name or file of trained weights; None for random ones.
+        name: of the task; it is an embedding that says what the network says.
+        release: the share of its smallest weights to free for later tasks right away, without
+            retraining; `run` does better, since it retrains.
+
+    Raises:
+        RunError: where the file exists.
+        BackboneError, WeightsError: as `base_of_recipe`.
+    """
+    path = Path(path)
+    if path.exists():
+        raise RunError(f"{path}: exists already; remove it, or choose another name")
+    source = None if weights is None else place_weights(weights, Path())
+    plan = {"name": name, "kind": "identity", "data": {}, "goal": {"at_least": 0}}
+    recipe = parse_recipe(
+        {"backbone": backbone, "weights": source, "tasks": [plan], "seed": seed}, name="init"
+    )
+    base = base_of_recipe(recipe)
+    pack = base.pack()
+    learner = pack.learn(name, head=nn.Identity())
+    learner.prune(to=release)
+    task = learner.freeze()
+    description = tasks.create("identity", name).describe()
+    task.notes = {"task": description, "goal": None, "validation": None, "method": "pae"}
+    packfile.write(pack, path, backbone=base.spec, about=base.about())
+    return pack
+
+
+def add(
+    path: str | Path,
+    plan: str | Path,
+    *,
+    weights: str | None = None,
+    backbone: str | None = None,
+    limit: int | None = None,
+    cache: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Learns one more task into a pack file; killed and called again, it goes on where it was.
+
+    Args:
+        path: of the pack.
+        plan: of a YAML file with the keys of one task of a recipe; beside them may stand the
+            recipe's own `method`, `norms`, `precision`, `seed` and `input.augment`.
+        weights: the dense network's file, needed where the goal is `within` a reference or the
+            task imitates a teacher.
+        backbone: `module:callable` that builds the network, where the file names code of your own.
+
+    Returns:
+        The directory with the record of this addition: `NAME.TASK.run` beside the pack.
+
+    Raises:
+        RunError: where the pack has such a task already.
+    """
+    path = Path(path)
+    held = packfile.read(path, backbone=own_builder(path, backbone))
+    recipe = _recipe_around(Path(plan), held)
+    task = recipe.tasks[0]
+    folder = path.with_name(f"{path.stem}.{task.name}.run")
+    if task.name in held.pack.tasks and not folder.exists():
+        raise RunError(f"{path}: has a task {task.name!r} already; remove it, or choose a name")
+    source = None if weights is None else place_weights(weights, Path())
+    base = base_of_pack(held.spec, held.about, source, recipe.seed, path)
+    with open_session(recipe, folder, base, limit=limit, cache=cache, reporter=reporter) as session:
+        add_task(session, base, task, held.pack, path)
+    return folder
+
+
+def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
+    """Frees a task's weights in a pack file.
+
+    Raises:
+        PackingError: where the task is unknown, or another one uses it.
+    """
+    held = packfile.read(path, backbone=own_builder(path, backbone))
+    held.pack.remove(name)
+    packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+
+
+def _recipe_around(plan: Path, held: packfile.PackFile) -> Recipe:
+    """The recipe of one addition."""
+    document = read_document(plan)
+    if not isinstance(document, dict):
+        raise RecipeError(f"{plan}: give the keys of one task")
+    task = {key: value for key, value in document.items() if key in TaskPlan.model_fields}
+    rest = {key: value for key, value in document.items() if key not in TaskPlan.model_fields}
+    backbone = {"name": held.spec.name, "arguments": held.spec.arguments}
+    return parse_recipe(
+        {"backbone": backbone, **rest, "tasks": [task]}, name=str(plan), folder=plan.parent
+    )

@@ -1,0 +1,189 @@
+"""One more task into a pack: goal, Algorithm 1, the file, the proof that nothing else changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from paenet import packfile
+from paenet.packing import Pack
+from paenet.training.algorithm import Session, learn
+from paenet.training.base import Base
+from paenet.training.data import Split, open_split, place
+from paenet.training.errors import RecipeError, RunError
+from paenet.training.evaluate import output_digest
+from paenet.training.material import Material, make_task, open_material
+from paenet.training.recipe import TaskPlan
+from paenet.training.reference import reference
+
+PROBES = 64  # images on which the outputs of learnt tasks are held against what they were
+
+
+def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Path) -> None:
+    """Learns one more task into `pack` and writes it to `path`; does nothing where it is done.
+
+    Raises:
+        GoalMissed: where the goal is out of reach; the pack is as it was.
+    """
+    if session.journal.result(f"{plan.name}/learnt") is None:
+        _Addition(session, base, plan, pack, path).run()
+        session.accelerator.wait_for_everyone()
+
+
+class _Addition:
+    """One task on its way into a pack."""
+
+    def __init__(
+        self, session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Path
+    ) -> None:
+        self._session = session
+        self._base = base
+        self._plan = plan
+        self._pack = pack
+        self._path = path
+
+    def run(self) -> None:
+        session, plan, pack = self._session, self._plan, self._pack
+        material = self._material()
+        probes = self._probes()
+        before = self._state(probes)
+        if plan.name not in pack.tasks:
+            goal = self._goal(material)
+            learner, met = learn(session, pack, material, goal["threshold"])
+            reached = material.measure(learner, material.val)
+            learner.freeze().notes = self._notes(material, goal | {"met": met}, reached)
+            if session.accelerator.is_main_process:
+                packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
+        if session.accelerator.is_main_process:
+            now = self._state(probes)
+            self._refuse_change(before, now)
+            session.journal.write(f"{plan.name}/learnt", tasks=now, **self._result(material))
+            for leftover in session.folder.glob(f"state-{plan.name}-*.safetensors"):
+                leftover.unlink()
+
+    def _goal(self, material: Material) -> dict[str, Any]:
+        """The goal as it will be kept, with the value that the metric must reach."""
+        metric, plan = material.task.metric, self._plan
+        if plan.goal.at_least is not None:
+            return {"metric": metric, "threshold": plan.goal.at_least, "reference": None}
+        found = reference(self._session, self._base.pack(), material)
+        value = found["val"][metric]["value"]
+        assert plan.goal.within is not None
+        return {
+            "metric": metric,
+            "threshold": value - plan.goal.within,
+            "within": plan.goal.within,
+            "reference": {"val": found["val"], "test": found["test"], "epochs": found["epochs"]},
+        }
+
+    def _material(self) -> Material:
+        session, plan = self._session, self._plan
+        teacher = None
+        if make_task(plan).label is None:
+            teacher = self._teacher()
+        material = open_material(
+            plan,
+            view=session.view,
+            given=session.recipe.input,
+            cache=session.cache,
+            limit=session.limit,
+            seed=session.recipe.seed,
+            teacher=teacher,
+        )
+        for name, split in material.splits():
+            if split.broken:
+                path, reason = split.broken[0]
+                session.reporter.say(
+                    f"{plan.name}: {len(split.broken)} broken images in {name} are left out, "
+                    f"the first: {path}: {reason}"
+                )
+        return material
+
+    def _teacher(self) -> nn.Module:
+        """The given network, which a distilled task imitates."""
+        if self._base.state is None:
+            raise RecipeError(
+                f"task {self._plan.name!r}: distilling needs a trained network; give the recipe's "
+                "key 'weights', or set objective to 'softmax' or 'arcface'"
+            )
+        teacher = self._base.network()
+        place(teacher, self._session.accelerator.device)
+        return teacher
+
+    def _notes(
+        self, material: Material, goal: dict[str, Any], reached: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What the file keeps of the task beside its network."""
+        return {
+            "task": material.task.describe(),
+            "goal": goal,
+            "validation": reached,
+            "method": self._session.recipe.method,
+            "terms": self._plan.terms,
+        }
+
+    def _state(self, probes: Split) -> dict[str, dict[str, str]]:
+        """Every task's fingerprint, and a digest of its outputs on the probes."""
+        return {
+            name: {
+                "fingerprint": self._pack.fingerprint(name),
+                "outputs": output_digest(
+                    self._pack.materialize(name), probes, self._session.view, count=PROBES
+                ),
+            }
+            for name in self._pack.tasks
+        }
+
+    def _refuse_change(
+        self, before: dict[str, dict[str, str]], now: dict[str, dict[str, str]]
+    ) -> None:
+        """Holds every older task to what it was before this one, and when it was learnt.
+
+        Raises:
+            RunError: where one is no longer what it was; this must never happen.
+        """
+        for name, state in now.items():
+            learnt = self._session.journal.result(f"{name}/learnt")
+            for then in (before.get(name), learnt and learnt["tasks"][name]):
+                if then is not None and then != state:
+                    raise RunError(
+                        f"{self._path}: task {name!r} changed while {self._plan.name!r} was "
+                        "learnt; this is a defect of paenet, please report it with the run's "
+                        "directory"
+                    )
+
+    def _result(self, material: Material) -> dict[str, Any]:
+        """Everything measured of the task."""
+        pack, name = self._pack, self._plan.name
+        own = pack.tasks[name]
+        network = pack.materialize(name).to(self._session.accelerator.device)
+        return {
+            "weights": {
+                "owned": pack.weights(name),
+                "seen": sum(pack.weights(seen) for seen in own.sees),
+                "total": pack.weights(),
+            },
+            "width": pack.widths[own.width].width,
+            "goal": own.notes["goal"],
+            "val": own.notes["validation"],
+            "test": material.test_metrics(network),
+            "examples": {split: len(rows) for split, rows in material.splits()},
+            "broken": {split: list(rows.broken) for split, rows in material.splits()},
+            "file_bytes": self._path.stat().st_size,
+        }
+
+    def _probes(self) -> Split:
+        """The same images for every task and at every step: the first task's test split."""
+        first = self._session.recipe.tasks[0]
+        return open_split(
+            first,
+            make_task(first),
+            "test",
+            view=self._session.view,
+            given=self._session.recipe.input,
+            cache=self._session.cache,
+            limit=self._session.limit,
+            seed=self._session.recipe.seed,
+        )

@@ -1,0 +1,133 @@
+"""The network that a run starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paenet import backbones
+from paenet.packfile import BackboneSpec
+from paenet.packing import Pack
+from paenet.training.data import View
+from paenet.training.errors import RunError
+from paenet.training.randomness import derive, seeded
+from paenet.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Base:
+    """The given network, and what a file says of it.
+
+    Attributes:
+        seed: of its random values, where it has no trained ones.
+        spec: what builds it.
+        view: how images become its input.
+        source: a name or file of trained weights; None where it starts from random ones, or they
+            are not at hand.
+        weights: where its trained values come from, as JSON; None where it started from random.
+    """
+
+    seed: int
+    spec: BackboneSpec
+    view: View
+    source: str | None
+    weights: dict[str, Any] | None
+
+    @cached_property
+    def state(self) -> dict[str, Tensor] | None:
+        """Its trained values; None where it starts from random ones.
+
+        Raises:
+            WeightsError: where the file cannot be read or is of another network.
+            RunError: where the network was trained, and its weights are not at hand or others.
+        """
+        if self.source is None:
+            if self.weights is not None:
+                raise RunError(
+                    f"the dense network of {self.weights['name']!r} is needed; give its file with "
+                    f"--weights (SHA-256 {self.weights['sha256'][:16]}…)"
+                )
+            return None
+        state, found = backbones.read_weights(self.source)
+        backbones.check_fits(state, self.build(1.0), found)
+        if self.weights is not None and found.sha256 != self.weights["sha256"]:
+            raise RunError(
+                f"{found.file}: SHA-256 {found.sha256[:16]}…, but the pack started from "
+                f"{self.weights['sha256'][:16]}… ({self.weights['name']}); give that file"
+            )
+        return state
+
+    def build(self, width: Any) -> nn.Module:
+        """The backbone at a width, with its own initialisation."""
+        return backbones.create(self.spec.name, width=width, **self.spec.arguments)
+
+    def pack(self) -> Pack:
+        """A pack without tasks that holds the given network."""
+        example = torch.zeros(1, 3, self.view.size, self.view.size)
+        with seeded(self.seed):
+            return Pack(self.build, example=example, weights=self.state)
+
+    def network(self) -> nn.Module:
+        """The given network itself: dense, in evaluation mode, not to be trained."""
+        pack = self.pack()
+        network = self.build(1.0)
+        network.load_state_dict(pack.given())
+        return network.eval().requires_grad_(False)
+
+    def about(self) -> dict[str, Any]:
+        """What a file keeps of it."""
+        view = {"size": self.view.size, "mean": self.view.mean, "scale": self.view.scale}
+        return {"input": view, "weights": self.weights}
+
+
+def base_of_recipe(recipe: Recipe) -> Base:
+    """The network that a recipe names; its weights are read and checked at once.
+
+    Raises:
+        BackboneError, WeightsError: where there is no such network, or weights do not fit.
+    """
+    spec = BackboneSpec(recipe.backbone.name, dict(recipe.backbone.arguments))
+    info = backbones.info(spec.name)
+    given = recipe.input
+    view = View(
+        given.size or info.size,
+        info.mean if given.mean is None else given.mean,
+        given.scale or info.scale,
+    )
+    weights = None
+    if recipe.weights is not None:
+        _, found = backbones.read_weights(recipe.weights)
+        weights = {key: getattr(found, key) for key in ("name", "source", "terms", "sha256")}
+    base = Base(derive(recipe.seed, "backbone"), spec, view, recipe.weights, weights)
+    _ = base.state  # read now, so that a run that cannot start does not start
+    return base
+
+
+def base_of_pack(
+    spec: BackboneSpec, about: dict[str, Any], source: str | None, seed: int, path: object
+) -> Base:
+    """The network that a pack started from; its weights are read when they are needed.
+
+    Raises:
+        RunError: as `view_of`.
+    """
+    return Base(derive(seed, "backbone"), spec, view_of(about, path), source, about.get("weights"))
+
+
+def view_of(about: dict[str, Any], path: object) -> View:
+    """How images become the input of a pack file's networks.
+
+    Raises:
+        RunError: where the file does not say it.
+    """
+    try:
+        return View(**{key: about["input"][key] for key in ("size", "mean", "scale")})
+    except (KeyError, TypeError):
+        raise RunError(
+            f"{path}: does not say what its networks see (about.input: size, mean, scale); "
+            "packs made by `pae` do"
+        ) from None

@@ -1,0 +1,94 @@
+"""A learnt task on other data than it was learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from paenet import packfile, tasks
+from paenet.datasets import DataError, open_examples
+from paenet.packing.widening import Builder
+from paenet.tasks import Identity, TaskError
+from paenet.training.base import view_of
+from paenet.training.data import View, decode
+from paenet.training.environment import cache_folder
+from paenet.training.errors import RunError
+from paenet.training.evaluate import predict
+from paenet.training.material import metric_as_json, open_pairs
+from paenet.training.recipe import Input
+
+
+def judge(
+    path: str | Path,
+    name: str,
+    data: str | Path,
+    *,
+    split: str | None = "test",
+    label: str | None = None,
+    batch: int = 64,
+    limit: int | None = None,
+    cache: Path | None = None,
+    backbone: Builder | None = None,
+) -> dict[str, Any]:
+    """Metrics of one task of a pack file, with 95 % intervals.
+
+    Args:
+        path: of the pack.
+        name: of the task.
+        data: a table or an image folder; for an identity a pairs file.
+        split: of the table; None takes every row.
+        label: the table's column, where it is not called as in the task's training data.
+        limit: the first so many examples only.
+        backbone: builds the network, where the file names code of the user's own.
+
+    Returns:
+        `{"task", "data", "split", "count", "broken", "metrics"}`.
+
+    Raises:
+        RunError: where the task cannot be judged, with the reason.
+        PackFileError, PackingError, DataError, TaskError: as pack, task and data have them.
+    """
+    held = packfile.read(path, backbone=backbone)
+    network = held.pack.materialize(name)
+    view = view_of(held.about, path)
+    try:
+        task = tasks.create(**held.pack.tasks[name].notes["task"])
+    except (KeyError, TypeError):
+        raise RunError(f"{path}: does not say what kind of task {name!r} is") from None
+    cache = (cache or cache_folder()) / "images"
+    if isinstance(task, Identity):
+        return {"task": name, "data": str(data)} | _verification(network, data, view, cache, batch)
+    if label is not None:
+        task = tasks.create(**{**task.describe(), "label": label})
+    examples = open_examples(str(data), split)
+    if limit is not None:
+        examples = examples.select(range(min(limit, len(examples.paths))))
+    try:
+        found = decode(examples, view, Input(), cache, task)
+    except TaskError as error:
+        raise DataError(f"{data}: {error}") from None
+    assert found.targets is not None
+    outputs = predict(network, found, view, batch=batch)
+    metrics = task.measure(outputs, found.targets)
+    return {
+        "task": name,
+        "data": str(data),
+        "split": split,
+        "count": len(found),
+        "broken": list(found.broken),
+        "metrics": {key: metric_as_json(metric) for key, metric in metrics.items()},
+    }
+
+
+def _verification(
+    network: nn.Module, data: str | Path, view: View, cache: Path, batch: int
+) -> dict[str, Any]:
+    pairs = open_pairs(str(data), view, Input(), cache)
+    return {
+        "split": None,
+        "count": len(pairs.same),
+        "broken": [],
+        "metrics": pairs.measure(network, view, batch),
+    }
