@@ -68,12 +68,20 @@ class TaskTraining:
     """
 
     def __init__(
-        self, session: Session, material: Material, learner: Learner, budget: Budget, seed: int
+        self,
+        session: Session,
+        material: Material,
+        learner: Learner,
+        budget: Budget,
+        seed: int,
+        threshold: float | None = None,
     ) -> None:
         self._session = session
         self._material = material
         self._budget = budget
         self._seed = seed
+        self._threshold = threshold
+        self._reached: float | None = None
         features = features_of(learner.skeleton[0], session.view)
         with seeded(derive(seed, "criterion")):
             self._criterion = material.task.criterion(features, material.training_targets)
@@ -87,10 +95,10 @@ class TaskTraining:
         if entry is not None:
             if self._state(key).exists():
                 self.restore(key)
-            return float(entry["metrics"][self._material.task.metric]["value"])
+            return self._note(entry["metrics"])
         trainee = Trainee(self.learner, self._criterion, self._material.teacher)
         seconds = fit(
-            Stage(key, epochs, rate, self._budget.decay),
+            Stage(key, epochs, rate, self._budget.decay, self._status()),
             trainee,
             self._batches(key),
             self._session.view,
@@ -112,7 +120,7 @@ class TaskTraining:
         )
         if self._session.accelerator.is_main_process:
             self._session.checkpoint.unlink(missing_ok=True)
-        return float(metrics[self._material.task.metric]["value"])
+        return self._note(metrics)
 
     def widen(self, width: Any, seed: int) -> None:
         """Adds filters; the next stage trains them."""
@@ -127,6 +135,19 @@ class TaskTraining:
         """Drops the state after stage `key`."""
         if self._session.accelerator.is_main_process:
             self._state(key).unlink(missing_ok=True)
+
+    def _note(self, metrics: dict[str, dict[str, Any]]) -> float:
+        self._reached = float(metrics[self._material.task.metric]["value"])
+        return self._reached
+
+    def _status(self) -> str:
+        """Sparsity, what was reached last and the goal, as far as they are known."""
+        parts = [f"{self.learner.sparsity:.0%} released"]
+        if self._reached is not None:
+            parts.append(f"{self._material.task.metric} {self._reached:.4f}")
+        if self._threshold is not None:
+            parts.append(f"goal {self._threshold:.4f}")
+        return ", ".join(parts)
 
     def _validate(self) -> dict[str, dict[str, Any]]:
         """Metrics on validation; computed by one process and told to the others."""
@@ -181,7 +202,7 @@ def learn(
         claims=method.claims,
         seed=seed,
     )
-    training = TaskTraining(session, material, learner, plan.budget, seed)
+    training = TaskTraining(session, material, learner, plan.budget, seed, threshold)
     if method.widens == "always" and pack.base is not None:
         training.widen(_next_width(plan, pack, learner), derive(seed, "column"))
     key = f"{plan.name}/train"

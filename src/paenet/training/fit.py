@@ -30,12 +30,14 @@ class Stage:
         epochs: over the batches that it is given.
         rate: the highest learning rate.
         decay: AdamW's weight decay.
+        status: where the task is, for a person to read.
     """
 
     key: str
     epochs: float
     rate: float
     decay: float
+    status: str = ""
 
 
 class Trainee(nn.Module):
@@ -93,7 +95,7 @@ def fit(
         done, spent = about["steps"], about["seconds"]
     model, prepared = accelerator.prepare(trainee, optimizer)
     model.train()
-    reporter.begin(stage.key, steps, done)
+    reporter.begin(stage.key, steps, done, stage.status)
     started = saved = time.monotonic()
     for step in range(done, steps):
         # Dropout and the like: what they draw depends on the step, not on what ran before it.

@@ -9,8 +9,8 @@ from typing import Protocol
 class Reporter(Protocol):
     """Told what happens, in order."""
 
-    def begin(self, key: str, steps: int, done: int) -> None:
-        """A stage begins, or goes on after `done` of its steps."""
+    def begin(self, key: str, steps: int, done: int, status: str) -> None:
+        """A stage begins, or goes on after `done` of its steps; `status` is where the task is."""
 
     def advance(self, loss: float) -> None:
         """One more step was made."""
@@ -25,7 +25,7 @@ class Reporter(Protocol):
 class Silent:
     """Says nothing."""
 
-    def begin(self, key: str, steps: int, done: int) -> None:
+    def begin(self, key: str, steps: int, done: int, status: str) -> None:
         pass
 
     def advance(self, loss: float) -> None:
@@ -39,7 +39,10 @@ class Silent:
 
 
 class Live:
-    """A bar with stage, loss and time left, and a line for each result; plain lines in a log."""
+    """A bar with stage, sparsity, metric, goal and time left, and a line for each result.
+
+    Where stderr is no terminal, plain lines take the bar's place.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -60,11 +63,16 @@ class Live:
         self._loss = 0.0
         self._logged = 0.0
 
-    def begin(self, key: str, steps: int, done: int) -> None:
+    def begin(self, key: str, steps: int, done: int, status: str) -> None:
         self._key, self._steps, self._done, self._loss = key, steps, done, 0.0
         self._started, self._first = time.monotonic(), done
         self._progress.reset(
-            self._bar, description=key, total=steps, completed=done, visible=steps > 0, loss=0.0
+            self._bar,
+            description=f"{key}  {status}",
+            total=steps,
+            completed=done,
+            visible=steps > 0,
+            loss=0.0,
         )
 
     def advance(self, loss: float) -> None:
@@ -78,12 +86,13 @@ class Live:
                 f"{self._key}: {self._done}/{self._steps}  loss {self._loss:.3f}  "
                 f"{left / 60:.1f} min left",
                 markup=False,
+                soft_wrap=True,
             )
             self._logged = now
 
     def say(self, text: str) -> None:
         self._progress.update(self._bar, visible=False)
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         self._progress.stop()

@@ -1,0 +1,1 @@
+"""Figures for docs/results.md, each from one command."""

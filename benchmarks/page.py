@@ -1,0 +1,193 @@
+"""The page of results, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from paenet.cli.output import interval
+
+HEAD = """# Results
+
+Every figure here comes from a JSON file in `docs/results/`, which one command wrote; this page is
+made from them by `python -m benchmarks.results write`. Intervals are 95 %. Test data chose nothing:
+goals, rollbacks and stopping looked at validation only.
+"""
+
+
+def page(documents: dict[str, dict[str, Any]]) -> str:
+    """The whole page from the documents by name."""
+    sections = {"run": _run, "step": _step}
+    parts = [HEAD]
+    for name, document in documents.items():
+        parts += ["", f"## {name}", "", *sections[document["kind"]](document)]
+    return "\n".join(parts) + "\n"
+
+
+def _run(document: dict[str, Any]) -> Iterable[str]:
+    tasks, account = document["tasks"], document["accounting"]
+    yield _origin(document)
+    yield ""
+    yield from _table(
+        ("task", "metric", "goal", "validation", "test", "individual, test", "difference"),
+        [row for name, task in tasks.items() for row in _metrics(name, task)],
+    )
+    yield ""
+    yield (
+        "*Individual* is the dense network fine-tuned for that task alone on the same data, with "
+        "as many epochs as the task had in training and pruning together; for identity it is the "
+        "dense network that the packed one imitates. *pairs* are face pairs in ten folds (LFW), "
+        "threshold chosen on the other nine."
+    )
+    yield ""
+    yield from _table(
+        (
+            "task",
+            "weights owned",
+            "weights seen",
+            "of a dense network",
+            "MB, paper's accounting",
+            "MB, network of its own",
+        ),
+        [
+            (
+                name,
+                f"{task['owned']:,}",
+                f"{task['seen']:,}",
+                f"{(task['owned'] + task['seen']) / task['total']:.1%}",
+                f"{task['paper_mib']:.1f}",
+                f"{task['separate_mib']:.1f}",
+            )
+            for name, task in account["tasks"].items()
+        ]
+        + [
+            (
+                "**all**",
+                f"{account['owned']:,}",
+                "",
+                f"{account['owned'] / account['total']:.1%}",
+                f"**{account['paper_mib']:.1f}**",
+                f"**{account['separate_mib']:.1f}**",
+            )
+        ],
+    )
+    yield ""
+    yield (
+        f"{len(tasks)} tasks take **{account['of_separate']:.1%}** of {len(tasks)} separate "
+        f"networks in the paper's accounting (5 bytes for an owned weight, 4 for any other "
+        f"parameter, MiB). {account['free']:,} weights are still free."
+    )
+    yield ""
+    yield "What each stage of training and pruning reached on validation:"
+    yield ""
+    yield from _table(
+        ("task", "stage", "released", "weights", "metric", "seconds"),
+        [row for name, task in tasks.items() for row in _stages(name, task)],
+    )
+    yield ""
+    yield (
+        "Fingerprints (SHA-256 of all that a task's network is made of) and digests of its float32 "
+        "outputs on 64 test faces, when it was learnt and after the last task:"
+    )
+    yield ""
+    yield from _table(
+        ("task", "fingerprint when learnt", "at the end", "outputs when learnt", "at the end", ""),
+        list(_exactness(tasks)),
+    )
+    yield ""
+    broken = document["laws"]["broken"]
+    verified = "; ".join(document["laws"]["verified"])
+    yield f"`pae check`: {'; '.join(broken)}" if broken else f"`pae check` verified: {verified}."
+
+
+def _origin(document: dict[str, Any]) -> str:
+    versions = document["versions"]
+    where = versions["cuda"] or f"{versions['processor']}, {versions['threads']} threads"
+    return (
+        f"`{document['command']}` with paenet {versions['paenet']}, torch {versions['torch']}, "
+        f"Python {versions['python']} on {where}."
+    )
+
+
+def _metrics(name: str, task: dict[str, Any]) -> Iterable[Sequence[str]]:
+    goal = task["goal"]
+    reference = (goal["reference"] or {}).get("test", {})
+    for metric, value in task["test"].items():
+        main = metric == goal["metric"]
+        alone = reference.get(metric)
+        yield (
+            f"**{name}**" if main else "",
+            metric,
+            f"≥ {goal['threshold']:.4f}{'' if goal['met'] else ' (missed)'}" if main else "",
+            interval(task["val"][metric]) if metric in task["val"] else "",
+            interval(value),
+            interval(alone) if alone else "",
+            _difference(value, alone) if alone else "",
+        )
+
+
+def _difference(value: dict[str, Any], alone: dict[str, Any]) -> str:
+    change = value["value"] - alone["value"]
+    if value["unit"] == "share":
+        return f"{100 * change:+.2f} points"
+    return f"{change:+.3f}" + (" years" if value["unit"] == "years" else "")
+
+
+def _stages(name: str, task: dict[str, Any]) -> Iterable[Sequence[str]]:
+    for stage in task["stages"]:
+        metric, value = next(iter(stage["metrics"].items()))
+        yield (
+            name,
+            stage["stage"],
+            f"{stage['sparsity']:.1%}",
+            f"{stage['weights']:,}",
+            f"{metric} {value['value']:.4f}",
+            f"{stage['seconds']:.0f}",
+        )
+
+
+def _exactness(tasks: dict[str, Any]) -> Iterable[Sequence[str]]:
+    last = list(tasks.values())[-1]["tasks"]
+    for name, task in tasks.items():
+        then, now = task["tasks"][name], last[name]
+        yield (
+            name,
+            *(
+                f"`{state[key][:16]}`"
+                for key in ("fingerprint", "outputs")
+                for state in (then, now)
+            ),
+            "equal" if then == now else "**CHANGED**",
+        )
+
+
+def _step(document: dict[str, Any]) -> Iterable[str]:
+    yield _origin(document)
+    yield ""
+    yield (
+        "A training step with frozen weights ÷ the same step of a plain network, in one process, "
+        "interleaved; median of the pairs' ratios and their quartiles."
+    )
+    yield ""
+    yield from _table(
+        ("backbone", "pixels", "batch", "precision", "ratio", "quartiles", "pairs"),
+        [
+            (
+                row["backbone"],
+                str(row["pixels"]),
+                str(row["batch"]),
+                row["precision"],
+                f"**{row['median']:.3f}**",
+                f"{row['low']:.3f}–{row['high']:.3f}",
+                str(row["pairs"]),
+            )
+            for row in document["rows"]
+        ],
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + " --- |" * len(columns)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"

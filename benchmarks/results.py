@@ -1,0 +1,81 @@
+"""docs/results.md from the records of runs.
+
+    python -m benchmarks.results collect runs/faces --command "pae run recipes/faces.yaml"
+    python -m benchmarks.results write
+
+`collect` turns a run's record and pack into docs/results/NAME.json; `write` makes the page from
+every JSON file there. Nothing on the page is typed in by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.page import page
+from paenet import packfile, training
+
+RESULTS = Path("docs/results")
+PAGE = Path("docs/results.md")
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
+
+
+@app.command()
+def collect(
+    folder: Annotated[Path, typer.Argument(help="A run's directory.")],
+    command: Annotated[str, typer.Option(help="The command that made it.")],
+    name: Annotated[str | None, typer.Option(help="Of the JSON file.")] = None,
+) -> None:
+    """Writes docs/results/NAME.json from a run's record and pack."""
+    entries = {entry["key"]: entry for entry in training.read_record(folder)}
+    held = packfile.read(folder / "pack.pae")
+    report = packfile.check(folder / "pack.pae")
+    document = {
+        "kind": "run",
+        "command": command,
+        "versions": entries["run"]["versions"],
+        "limit": entries["run"]["limit"],
+        "tasks": {task: _task(task, entries) for task in held.pack.tasks},
+        "accounting": packfile.accounting(held),
+        "file_bytes": (folder / "pack.pae").stat().st_size,
+        "laws": {"verified": report.verified, "broken": [f.message for f in report.findings]},
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name or folder.name}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(path)
+
+
+@app.command()
+def write() -> None:
+    """Writes docs/results.md from every JSON file in docs/results."""
+    documents = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(RESULTS.glob("*.json"))
+    }
+    PAGE.write_text(page(documents), encoding="utf-8")
+    print(PAGE)
+
+
+def _task(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What is on record of one task; what only this machine knows is left out."""
+    learnt = entries[f"{name}/learnt"]
+    stages = [
+        {
+            "stage": key.partition("/")[2],
+            **{field: entry[field] for field in ("metrics", "weights", "sparsity", "seconds")},
+        }
+        for key, entry in entries.items()
+        if key.startswith(f"{name}/") and "sparsity" in entry
+    ]
+    wanted = ("weights", "width", "goal", "val", "test", "tasks", "examples")
+    broken = {split: len(images) for split, images in learnt["broken"].items()}
+    return {**{key: learnt[key] for key in wanted}, "broken": broken, "stages": stages}
+
+
+if __name__ == "__main__":
+    app()
