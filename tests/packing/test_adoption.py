@@ -128,14 +128,18 @@ def test_a_base_that_went_meanwhile_leaves_its_norms_to_the_task() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_a_learner_that_was_cast_is_refused_until_it_is_cast_back(
+def test_a_learner_that_was_cast_is_refused_until_it_computes_what_it_did(
     pack: Pack, dtype: torch.dtype
 ) -> None:
     learner = learning(pack).to(dtype)
     refuses(pack, learner, f"the learner was cast to {dtype}, the pack holds torch.float32")
     with pytest.raises(PackingError, match=f"the learner was cast to {dtype}"):
         learner.widen(1.5)
-    learner.float().freeze() if dtype == torch.float64 else None
+    learner.float()
+    if dtype == torch.float64:
+        learner.freeze()
+    else:  # what it sees was rounded on the way
+        refuses(pack, learner, "what 'age' sees changed")
 
 
 def test_a_refused_learner_can_be_frozen_once_there_is_room(pack: Pack) -> None:

@@ -34,7 +34,10 @@ def test_memory_format_mode_and_order_do_not_matter() -> None:
     assert not other[0].weight.is_contiguous()
     assert fingerprint_of(other) == fingerprint_of(network)
     transposed = small()
-    transposed[0].weight.data = transposed[0].weight.data.transpose(0, 3).clone().transpose(0, 3)
+    transposed[0].weight.data = (
+        transposed[0].weight.data.transpose(0, 3).contiguous().transpose(0, 3)
+    )
+    assert not transposed[0].weight.is_contiguous()
     assert fingerprint_of(transposed) == fingerprint_of(network)
 
 

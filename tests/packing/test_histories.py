@@ -158,7 +158,7 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=40, stateful_step_count=8, deadline=None)
+TestHistory.settings = settings(max_examples=30, stateful_step_count=8, deadline=None)
 
 
 def test_the_same_history_gives_the_same_fingerprints() -> None:

@@ -40,7 +40,8 @@ class Images:
         progress: called with (images done, images in all) while decoding.
 
     Attributes:
-        pixels: `(N, size, size, 3)` uint8 RGB, memory-mapped, read-only; kept images only.
+        pixels: `(N, size, size, 3)` uint8 RGB, memory-mapped; kept images only. What is
+            written to it stays in memory.
         kept: `(N,)` their rows in `examples`.
         broken: path and reason of each of the others.
         hash: changes when the pixels could have.
@@ -67,14 +68,13 @@ class Images:
         key = version_of(_VERSION, examples.version, size)
         pixels, notes = Path(cache) / f"{key[:32]}.npy", Path(cache) / f"{key[:32]}.json"
         # The notes are written first, so that pixels never stand without them.
-        if not pixels.exists():
+        if not (pixels.exists() and notes.exists()):
             _build(examples, size, pixels, notes, max_broken, progress)
-        broken = [_Broken(**entry) for entry in json.loads(notes.read_text("utf-8"))["broken"]]
+        self.pixels, broken = _load(pixels, notes)
         _check(examples, broken, max_broken)
         rows = {entry.row for entry in broken}
         self.kept = np.array([row for row in range(len(examples)) if row not in rows], np.int64)
         self.broken = [(entry.path, entry.reason) for entry in broken]
-        self.pixels = np.load(pixels, mmap_mode="r", allow_pickle=False)
         self.hash = key
 
     def __len__(self) -> int:
@@ -86,6 +86,17 @@ class _Broken:
     row: int
     path: str
     reason: str
+
+
+def _load(pixels: Path, notes: Path) -> tuple[NDArray[np.uint8], list[_Broken]]:
+    try:
+        entries = json.loads(notes.read_text("utf-8"))["broken"]
+        # Copy on write: torch wants writable memory, and the file stays as it is.
+        return np.load(pixels, mmap_mode="c", allow_pickle=False), [_Broken(**e) for e in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{pixels}: cannot be read: {error}; delete it to decode the images again"
+        ) from None
 
 
 def _build(

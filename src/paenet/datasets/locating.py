@@ -1,4 +1,4 @@
-"""Where a table's images lie: loose beside it, or inside archives; never outside its folder."""
+"""Where a table's images lie: loose beside it, or inside archives; never outside their folder."""
 
 from __future__ import annotations
 
@@ -63,29 +63,31 @@ class Reader:
         )
 
 
-def locate(table: Path, paths: Sequence[str]) -> Reader:
-    """Finds the images of a table.
+def locate(folder: Path, paths: Sequence[str], name: str) -> Reader:
+    """Finds images by their paths.
 
-    A path is relative to the table's folder; a component that ends in .zip or .tar is an archive
+    A path is relative to `folder`; a component that ends in .zip or .tar is an archive
     to look into. Archives are opened now; a single image that is absent shows when it is read.
 
     Args:
-        table: the file that lists the paths.
-        paths: as they stand there, with forward slashes.
+        folder: that no path may leave.
+        paths: with forward slashes.
+        name: what lists the paths, for errors.
 
     Raises:
-        DataError: where a path leaves the table's folder, or an archive is absent or broken.
+        DataError: where a path leaves the folder, or an archive is absent or broken.
     """
-    folder = table.parent
     real = folder.resolve()
     places = []
     checked: dict[Path, None] = {}
     for path in paths:
-        place = _place(table, path)
+        if not _inside(path):
+            raise _escapes(name, path)
+        place = _place(folder, path)
         if place.file not in checked:
             # Links count: `faces/x.jpg` leaves the folder if `faces` links elsewhere.
             if not place.file.resolve().is_relative_to(real):
-                raise _escapes(table, path)
+                raise _escapes(name, path)
             if place.member is not None:
                 open_archive(place.file)
             checked[place.file] = None
@@ -93,20 +95,23 @@ def locate(table: Path, paths: Sequence[str]) -> Reader:
     return Reader(tuple(places))
 
 
-def _place(table: Path, path: str) -> Place:
+def _inside(path: str) -> bool:
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
-        raise _escapes(table, path)
+    return not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path)
+
+
+def _place(folder: Path, path: str) -> Place:
+    pure = PurePosixPath(path)
     for depth, part in enumerate(pure.parts[:-1], start=1):
         if part.endswith(SUFFIXES):
-            return Place(table.parent.joinpath(*pure.parts[:depth]), "/".join(pure.parts[depth:]))
-    return Place(table.parent / pure)
+            return Place(folder.joinpath(*pure.parts[:depth]), "/".join(pure.parts[depth:]))
+    return Place(folder / pure)
 
 
-def _escapes(table: Path, path: str) -> DataError:
+def _escapes(name: str, path: str) -> DataError:
     return DataError(
-        f"{table}: path {path!r} leaves the table's folder; put the images beside the table and "
-        "give paths relative to it, with forward slashes"
+        f"{name}: path {path!r} leaves the folder; put the images inside it and "
+        "give relative paths with forward slashes"
     )
 
 

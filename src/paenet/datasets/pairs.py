@@ -50,7 +50,7 @@ def read_pairs(path: str | Path) -> Pairs:
         for row, name in enumerate(dict.fromkeys([*columns["path_a"], *columns["path_b"]]))
     }
     paths = tuple(rows)
-    reader = locate(file, paths)
+    reader = locate(file.parent, paths, str(file))
     return Pairs(
         Examples(str(file), paths, {}, reader, reader.version()),
         np.array([rows[name] for name in columns["path_a"]], dtype=np.int64),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Examples, join
+from paenet.datasets.folder import folder_splits, read_folder
+from paenet.datasets.synthetic import synthetic_faces, synthetic_splits
 from paenet.datasets.table import empty_split, read_table, table_splits
 from paenet.errors import suggest
 
@@ -85,7 +87,17 @@ def _splits(part: Mapping[str, Any]) -> tuple[str, ...]:
     return _KINDS[kind][1](part[kind])
 
 
+def _draw_faces(settings: Mapping[str, Any] | None, split: str | None) -> Examples:
+    known = ("people", "per_person", "seed", "size")
+    for key in settings or {}:
+        if key not in known:
+            raise DataError(f"synthetic: unknown key {key!r}{suggest(str(key), known)}")
+    return synthetic_faces(split, **(settings or {}))
+
+
 # How to open a source and how to list its splits: adding a kind takes one line.
-_KINDS = {
+_KINDS: dict[str, tuple[Callable[..., Examples], Callable[[Any], tuple[str, ...]]]] = {
     "table": (read_table, table_splits),
+    "folder": (read_folder, folder_splits),
+    "synthetic": (_draw_faces, lambda _: synthetic_splits()),
 }

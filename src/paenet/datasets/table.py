@@ -37,7 +37,7 @@ def read_table(path: str | Path, split: str | None = None) -> Examples:
             raise empty_split(str(table), split, columns["split"])
         columns = {name: tuple(values[row] for row in rows) for name, values in columns.items()}
     paths = columns.pop("path")
-    reader = locate(table, paths)
+    reader = locate(table.parent, paths, str(table))
     return Examples(str(table), paths, columns, reader, reader.version())
 
 

@@ -42,8 +42,12 @@ def restore(
     states: list[State] = [width.skeleton.state_dict() for width in widths]
     layers = {}
     for name in layout.packed:
-        theta = shelf.take(named.theta(name), states[-1][join(name, "weight")])
-        layers[name] = PackedLayer(theta, shelf.take(named.owner(name)))
+        weight = states[-1][join(name, "weight")]
+        # Not `empty_like`: without a device, that one imports a computer algebra system.
+        owners = torch.empty(weight.shape, dtype=torch.uint8, device="meta")
+        layers[name] = PackedLayer(
+            shelf.take(named.theta(name), weight), shelf.take(named.owner(name), owners)
+        )
     for i, width in enumerate(widths[:-1]):
         width.maps = _maps(shelf, i, layout, states[i], states[-1])
     tasks: dict[str, PackedTask] = {}
@@ -133,7 +137,7 @@ def _shape(state: State, layer: str, packed: bool) -> list[int]:
 def _check_map(name: str, channels: Tensor, shapes: list[list[int]], size: int) -> None:
     if channels.dtype != torch.int64 or list(channels.shape) not in shapes:
         raise PackFileError(
-            f"tensor {name!r} is {channels.dtype} {list(channels.shape)}; expected int64 of shape "
+            f"tensor {name!r} is {named.sketch(channels)}; expected int64 of shape "
             f"{' or '.join(map(str, shapes))}; make the file again"
         )
     if channels.numel() and not 0 <= int(channels.min()) <= int(channels.max()) < size:

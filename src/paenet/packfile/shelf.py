@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from paenet.packfile.errors import PackFileError
+from paenet.packfile.tensors import sketch
 
 
 class Shelf:
@@ -27,7 +28,7 @@ class Shelf:
             raise PackFileError(f"tensor {name!r} is missing; make the file again")
         if like is not None and not _alike(tensor, like):
             raise PackFileError(
-                f"tensor {name!r} is {_sketch(tensor)}, and the network has {_sketch(like)}; "
+                f"tensor {name!r} is {sketch(tensor)}, and the network has {sketch(like)}; "
                 "check that the file and the backbone belong together"
             )
         return tensor
@@ -45,7 +46,3 @@ def _alike(tensor: Tensor, like: Tensor) -> bool:
         tensor.is_floating_point() and like.is_floating_point()
     )
     return tensor.shape == like.shape and same_sort
-
-
-def _sketch(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

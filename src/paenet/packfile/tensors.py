@@ -17,6 +17,11 @@ _KNOWN = re.compile(
 )
 
 
+FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool})
+DTYPES = FLOATS | INTEGERS
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A law that a file breaks.
@@ -78,10 +83,15 @@ def broken(document: Document, tensors: Mapping[str, Tensor]) -> Iterator[Findin
     for name, tensor in tensors.items():
         if not _KNOWN.fullmatch(name):
             yield Finding(NAMES_LAW, f"unknown tensor {name!r}; make the file again")
+        elif tensor.dtype not in DTYPES:
+            kinds = ", ".join(sorted(_short(dtype) for dtype in DTYPES))
+            yield Finding(
+                NAMES_LAW, f"tensor {name!r} is {_short(tensor.dtype)}; the format has {kinds}"
+            )
         elif not tensor.isfinite().all():
             yield Finding(FINITE_LAW, f"tensor {name!r} holds NaN or infinity; learn it again")
     for name in tensors:
-        if name.startswith("theta."):
+        if name.startswith("theta.") and tensors[name].dtype in DTYPES:
             yield from _layer(name.removeprefix("theta."), tensors, names)
 
 
@@ -90,7 +100,7 @@ def _layer(
 ) -> Iterator[Finding]:
     weights, owners = tensors[theta(layer)], tensors.get(owner(layer))
     if owners is None or owners.dtype != torch.uint8 or owners.shape != weights.shape:
-        found = "is missing" if owners is None else f"is {owners.dtype} {list(owners.shape)}"
+        found = "is missing" if owners is None else f"is {sketch(owners)}"
         yield Finding(
             NAMES_LAW,
             f"tensor {owner(layer)!r} {found}; expected uint8 {list(weights.shape)}; "
@@ -105,9 +115,18 @@ def _layer(
                 f"layer {layer!r}: slot {slot} owns {int(counts[slot])} weights and is no task; "
                 f"the tasks have slots {sorted(names)}; make the file again",
             )
-    stray = int(weights[owners == FREE].count_nonzero())
+    stray = int(weights.masked_fill(owners != FREE, 0).count_nonzero())
     if stray:
         yield Finding(
             FREE_LAW,
             f"layer {layer!r}: {stray} free weights are not zero; make the file again",
         )
+
+
+def sketch(tensor: Tensor) -> str:
+    """A tensor's type and shape, as errors show it."""
+    return f"{_short(tensor.dtype)} {list(tensor.shape)}"
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -40,6 +40,21 @@ def refuse_stale(pack: Pack, learner: Learner, widths: int) -> None:
             )
 
 
+def refuse_cast(pack: Pack, learner: Learner) -> None:
+    """Refuses a learner of another type than the pack: its values would be rounded.
+
+    Raises:
+        PackingError: with both types.
+    """
+    for name, (theta, _) in learner.owned().items():
+        held = pack.layers[name].theta.dtype
+        if theta.dtype != held:
+            raise PackingError(
+                f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds {held}; "
+                "cast it back, or train in mixed precision (torch.autocast)"
+            )
+
+
 def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, Tensor]:
     """Layer `name` as it is once the learner's weights lie in `slot`.
 
@@ -47,8 +62,8 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
         Theta and owners at the learner's width; the pack is left as it is.
 
     Raises:
-        PackingError: where another task owns one of the weights, what the learner sees is no
-            longer what it saw, or it was cast to another type.
+        PackingError: where another task owns one of the weights, or what the learner sees is no
+            longer what it saw.
     """
     theta, owned = learner.owned()[name]
     layer = pack.layers[name]
@@ -58,11 +73,6 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
         grown = learner.maps[name]
         values, owner, seen = (
             grown.place(tensor, tensor.new_zeros(theta.shape)) for tensor in (values, owner, seen)
-        )
-    if theta.dtype != values.dtype:
-        raise PackingError(
-            f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds "
-            f"{values.dtype}; cast it back, or train in mixed precision (torch.autocast)"
         )
     mine = owned.trainable.cpu()
     if bool(owner[mine].any()):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from paenet.packing.adoption import refuse_cast
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PRIVATE, join
 from paenet.packing.owned import OwnedWeight, own, owned_layers
@@ -126,12 +127,14 @@ class Learner(nn.Module):
 
         Raises:
             PackingError: where the pack has no builder or no example input, the task may claim
-                no weights, or the function cannot be preserved; names the layer.
+                no weights, it was cast to another type, or the function cannot be preserved;
+                names the layer.
         """
         self._refuse_frozen()
         if self.claims == "none":
             raise PackingError(f"task {self.name!r} claims no weights, so it cannot widen")
         pack = self._pack[0]
+        refuse_cast(pack, self)
         wide = fresh_network(pack, width, self._seed if seed is None else seed)
         maps = trace_growth(self.skeleton[0], wide, pack.example)
         device = next(self.backbone.parameters()).device
@@ -143,11 +146,6 @@ class Learner(nn.Module):
         for name, (theta, weight) in before.items():
             layer, grown = wide.get_submodule(name), maps[name]
             values = wide.get_parameter(join(name, "weight"))
-            if theta.dtype != values.dtype:
-                raise PackingError(
-                    f"layer {name!r}: the learner was cast to {theta.dtype}, the builder makes "
-                    f"{values.dtype}; cast it back, or train in mixed precision (torch.autocast)"
-                )
             old = place(grown, torch.ones_like(weight.trainable), values)
             trainable = place(grown, weight.trainable, old) | ~old
             fixed = place(grown, weight.fixed, values)

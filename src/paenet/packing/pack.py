@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packing.adoption import merge, refuse_stale
+from paenet.packing.adoption import merge, refuse_cast, refuse_stale
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import Layout, join, layout_of
@@ -260,6 +260,7 @@ class Pack:
             PackingError: where the pack changed meanwhile so that the task does not fit in.
         """
         refuse_stale(self, learner, widths)
+        refuse_cast(self, learner)
         slot = self._free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def width_for(builder: Builder, ratio: float, current: float = 1.0) -> float:
         ratio: above 1.
         current: the factor that the network has now.
     """
-    if ratio <= 1:
+    if not 1 < ratio < math.inf:
         raise PackingError(f"widening by {ratio}: give a ratio above 1 (1.5 is half as much again)")
     target = ratio * _packed_weights(builder, current)
     low, high = current, current * ratio

@@ -10,10 +10,11 @@ from paenet import packfile, tasks
 from paenet.packing import Pack
 from paenet.training.addition import add_task
 from paenet.training.base import base_of_pack, base_of_recipe
-from paenet.training.errors import RecipeError, RunError
+from paenet.training.errors import RunError
 from paenet.training.opening import own_builder
+from paenet.training.plan import Backbone
 from paenet.training.progress import Reporter
-from paenet.training.recipe import Recipe, TaskPlan, parse_recipe, place_weights, read_document
+from paenet.training.recipe import parse_addition, parse_recipe, place_weights, read_document
 from paenet.training.run import open_session
 
 
@@ -87,7 +88,12 @@ def add(
     """
     path = Path(path)
     held = packfile.read(path, backbone=own_builder(path, backbone))
-    recipe = _recipe_around(Path(plan), held)
+    recipe = parse_addition(
+        read_document(Path(plan)),
+        Backbone(name=held.spec.name, arguments=held.spec.arguments),
+        name=str(plan),
+        folder=Path(plan).parent,
+    )
     task = recipe.tasks[0]
     folder = path.with_name(f"{path.stem}.{task.name}.run")
     if task.name in held.pack.tasks and not folder.exists():
@@ -108,16 +114,3 @@ def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
     held = packfile.read(path, backbone=own_builder(path, backbone))
     held.pack.remove(name)
     packfile.write(held.pack, path, backbone=held.spec, about=held.about)
-
-
-def _recipe_around(plan: Path, held: packfile.PackFile) -> Recipe:
-    """The recipe of one addition."""
-    document = read_document(plan)
-    if not isinstance(document, dict):
-        raise RecipeError(f"{plan}: give the keys of one task")
-    task = {key: value for key, value in document.items() if key in TaskPlan.model_fields}
-    rest = {key: value for key, value in document.items() if key not in TaskPlan.model_fields}
-    backbone = {"name": held.spec.name, "arguments": held.spec.arguments}
-    return parse_recipe(
-        {"backbone": backbone, **rest, "tasks": [task]}, name=str(plan), folder=plan.parent
-    )

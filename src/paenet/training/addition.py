@@ -15,7 +15,7 @@ from paenet.training.data import Split, open_split, place
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.evaluate import output_digest
 from paenet.training.material import Material, make_task, open_material
-from paenet.training.recipe import TaskPlan
+from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
 
 PROBES = 64  # images on which the outputs of learnt tasks are held against what they were

@@ -27,9 +27,10 @@ from paenet.training.errors import GoalMissed, RunError
 from paenet.training.fit import Stage, Trainee, fit
 from paenet.training.journal import Journal
 from paenet.training.material import Material
+from paenet.training.plan import Budget, TaskPlan
 from paenet.training.progress import Reporter
 from paenet.training.randomness import derive, seeded
-from paenet.training.recipe import Budget, Recipe, TaskPlan
+from paenet.training.recipe import Recipe
 from paenet.training.state import load_state, save_state
 
 
@@ -96,7 +97,12 @@ class TaskTraining:
             if self._state(key).exists():
                 self.restore(key)
             return self._note(entry["metrics"])
-        trainee = Trainee(self.learner, self._criterion, self._material.teacher)
+        trainee = Trainee(
+            self.learner,
+            self._criterion,
+            self._material.teacher,
+            fixed_statistics=self._budget.statistics == "fixed",
+        )
         seconds = fit(
             Stage(key, epochs, rate, self._budget.decay, self._status()),
             trainee,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from paenet.datasets import Augment, Examples, Images, augment, open_examples
 from paenet.tasks import Task
 from paenet.training.errors import RecipeError
+from paenet.training.plan import Budget, Input, TaskPlan
 from paenet.training.randomness import generator
-from paenet.training.recipe import Budget, Input, TaskPlan
 
 
 @dataclass(frozen=True)

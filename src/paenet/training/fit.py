@@ -45,15 +45,32 @@ class Trainee(nn.Module):
 
     Args:
         teacher: where there is one, its outputs are the targets.
+        fixed_statistics: whether batch norms keep their running statistics and normalise by
+            them. A network that shall stay what it is (distilled, short of steps) needs it.
     """
 
     def __init__(
-        self, learner: nn.Module, criterion: nn.Module, teacher: nn.Module | None = None
+        self,
+        learner: nn.Module,
+        criterion: nn.Module,
+        teacher: nn.Module | None = None,
+        *,
+        fixed_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.learner = learner
         self.criterion = criterion
         self._teacher = [teacher]  # in a list: no part of what is trained and saved
+        self._fixed_statistics = fixed_statistics
+
+    def train(self, mode: bool = True) -> Trainee:
+        """Training mode, but for batch norms whose statistics are fixed."""
+        super().train(mode)
+        if self._fixed_statistics:
+            for module in self.learner.modules():
+                if isinstance(module, nn.modules.batchnorm._NormBase):
+                    module.eval()
+        return self
 
     def forward(self, inputs: Tensor, targets: Tensor | None) -> Tensor:
         teacher = self._teacher[0]

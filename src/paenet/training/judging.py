@@ -17,7 +17,7 @@ from paenet.training.environment import cache_folder
 from paenet.training.errors import RunError
 from paenet.training.evaluate import predict
 from paenet.training.material import metric_as_json, open_pairs
-from paenet.training.recipe import Input
+from paenet.training.plan import Input
 
 
 def judge(

@@ -15,7 +15,7 @@ from paenet.tasks import Metric, Task, TaskError
 from paenet.training.data import Split, View, decode, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
-from paenet.training.recipe import Input, TaskPlan
+from paenet.training.plan import Input, TaskPlan
 
 SPLITS = ("train", "val", "test")
 

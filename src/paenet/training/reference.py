@@ -79,6 +79,6 @@ def _digest(session: Session, material: Material) -> str:
         "examples": [split.hash for split in (material.train, material.val)],
         "pairs": plan.pairs,
         "task": material.task.describe(),
-        "budget": plan.reference_budget().model_dump(),
+        "budget": None if material.teacher else plan.reference_budget().model_dump(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

@@ -130,9 +130,15 @@ class Canvas:
         flat = np.concatenate([line, line[:2]]).ravel().tolist()
         self._paint.line(flat, fill=colour, width=max(1, round(width * self.unit)), joint="curve")
 
-    def dot(self, centre: ArrayLike, radius: float, colour: Colour, alpha: float = 1.0) -> None:
+    def dot(
+        self,
+        centre: Points | tuple[float, float, float],
+        radius: float,
+        colour: Colour,
+        alpha: float = 1.0,
+    ) -> None:
         """Fills a circle that faces the viewer."""
-        x, y = self.project([centre])[0]
+        x, y = self.project(np.reshape(centre, (1, 3)))[0]
         reach = radius * self.unit
         box = (x - reach, y - reach, x + reach, y + reach)
         self._glaze.ellipse(box, fill=(*colour, round(255 * min(alpha, 1.0))))
@@ -194,9 +200,7 @@ def _open(count: int, steps: int) -> Points:
 
 def _matrix(yaw: float, pitch: float, roll: float) -> Points:
     """`(3, 2)`: turns about the vertical, then nods, then tilts, then drops the depth."""
-    turn = np.array(
-        [[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]]
-    )
+    turn = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
     nod = np.array(
         [[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]]
     )

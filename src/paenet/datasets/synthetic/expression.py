@@ -52,8 +52,8 @@ class Action:
 # Some have two faces: a smile may show teeth, anger may press the lips or bare the teeth.
 _ACTIONS: dict[str, tuple[Action, ...]] = {
     "anger": (
-        Action(brow_inner=-0.13, brow_outer=0.05, brow_squeeze=0.07, upper_lid=-0.08,
-               lower_lid=0.2, corner=-0.06, press=0.65, stretch=-0.05, nose=0.3),
+        Action(brow_inner=-0.15, brow_outer=0.06, brow_squeeze=0.07, upper_lid=-0.08,
+               lower_lid=0.2, corner=-0.08, press=0.65, stretch=-0.05, nose=0.3),
         Action(brow_inner=-0.13, brow_outer=0.06, brow_squeeze=0.07, upper_lid=0.05,
                lower_lid=0.2, corner=-0.05, stretch=0.1, jaw=0.12, teeth=0.12, nose=0.5,
                press=0.5),
@@ -68,14 +68,15 @@ _ACTIONS: dict[str, tuple[Action, ...]] = {
                lower_lid=-0.1, corner=-0.07, stretch=0.22, jaw=0.13, teeth=0.05),
     ),
     "happy": (
-        Action(upper_lid=-0.12, lower_lid=0.35, corner=0.15, stretch=0.25, jaw=0.13, teeth=0.1,
-               cheeks=1, brow_outer=0.02),
-        Action(upper_lid=-0.08, lower_lid=0.3, corner=0.14, stretch=0.22, cheeks=0.8),
+        Action(upper_lid=-0.15, lower_lid=0.4, corner=0.19, stretch=0.28, jaw=0.15, teeth=0.13,
+               cheeks=1, brow_outer=0.03),
+        Action(upper_lid=-0.2, lower_lid=0.45, corner=0.21, stretch=0.28, cheeks=1,
+               brow_outer=0.03),
     ),
     "neutral": (Action(),),
     "sad": (
-        Action(brow_inner=0.11, brow_outer=-0.07, brow_squeeze=0.03, upper_lid=-0.3,
-               corner=-0.1, pout=0.8, stretch=-0.04),
+        Action(brow_inner=0.15, brow_outer=-0.08, brow_squeeze=0.04, upper_lid=-0.35,
+               corner=-0.14, pout=1, stretch=-0.05),
     ),
     "surprise": (
         Action(brow_inner=0.15, brow_outer=0.15, upper_lid=0.45, lower_lid=-0.1, jaw=0.25,
@@ -87,10 +88,10 @@ EXPRESSIONS = tuple(_ACTIONS)
 
 
 def act(expression: str, stream: np.random.Generator) -> Action:
-    """One picture's movements: the expression at 70 to 110 % and a little of anything else."""
+    """One picture's movements: the expression at 85 to 115 % and a little of anything else."""
     variants = _ACTIONS[expression]
     chosen = variants[int(stream.integers(len(variants)))]
-    strength = stream.uniform(0.7, 1.1)
+    strength = stream.uniform(0.85, 1.15)
     noise = dict(zip(_NOISE, stream.standard_normal(len(_NOISE)), strict=True))
     values = {
         field.name: strength * getattr(chosen, field.name)

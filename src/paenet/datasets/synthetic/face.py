@@ -56,8 +56,8 @@ class Face:
     @cached_property
     def half_width(self) -> float:
         adult = self.person.width
-        return adult + self.child * (0.84 - adult) * 0.9 - 0.04 * (1 - self.child) * (
-            1 - self.grown
+        return (
+            adult + self.child * (0.84 - adult) * 0.9 - 0.04 * (1 - self.child) * (1 - self.grown)
         )
 
     @cached_property
@@ -81,7 +81,7 @@ class Face:
     @cached_property
     def eye_size(self) -> float:
         """Half the width of an eye."""
-        return 0.165 * self.person.eye_size * (1 + 0.3 * self.child)
+        return 0.178 * self.person.eye_size * (1 + 0.3 * self.child)
 
     @cached_property
     def mouth_y(self) -> float:
@@ -120,9 +120,12 @@ class Face:
             `(n, 3)`; closed where nothing is left out.
         """
         person, child = self.person, self.child
-        jaw = person.jaw + (0.9 - person.jaw) * child + 0.05 * self.old - 0.04 * (
-            1 - self.grown
-        ) * (1 - child) * (not person.female)
+        jaw = (
+            person.jaw
+            + (0.9 - person.jaw) * child
+            + 0.05 * self.old
+            - 0.04 * (1 - self.grown) * (1 - child) * (not person.female)
+        )
         chin = person.chin + 0.08 * child
         cheek = person.cheek * (1 + 0.03 * child)
         shares = np.array(

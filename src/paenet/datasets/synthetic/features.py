@@ -59,7 +59,7 @@ def _draw_iris(
         top, bottom = (np.interp(disc[:, 0], x, edge) for edge in (upper, under))
         disc[:, 1] = np.minimum(np.maximum(disc[:, 1], top), np.maximum(top, bottom))
         canvas.fill(face.on(disc), colour)
-    glint = centre + (-0.3 * radius, -0.35 * radius)
+    glint = centre - np.array((0.3, 0.35)) * radius
     if np.interp(glint[0], x, upper) < glint[1]:
         canvas.dot(face.on([glint])[0], 0.2 * radius, (255, 255, 255))
 
@@ -90,8 +90,10 @@ def draw_nose(canvas: Canvas, face: Face, light: float) -> None:
     """Bridge, tip and wings; `light` is where it comes from, -1 left to 1 right."""
     person, action = face.person, face.action
     tip = face.nose_y - 0.03 * max(action.nose, 0)
-    wide = person.nose_width * (1 - 0.22 * face.child + 0.12 * face.old) * (
-        1 + 0.15 * max(action.nose, 0) + 0.1 * max(action.cheeks, 0)
+    wide = (
+        person.nose_width
+        * (1 - 0.22 * face.child + 0.12 * face.old)
+        * (1 + 0.15 * max(action.nose, 0) + 0.1 * max(action.cheeks, 0))
     )
     lift = 0.2 - 0.09 * face.child
     dark = -1.0 if light > 0 else 1.0
@@ -178,7 +180,9 @@ def draw_glasses(canvas: Canvas, face: Face) -> None:
         arm = [(outer, level - 0.08, lift + 0.62), (side * face.edge, level - 0.08, 0.0)]
         canvas.stroke(arm, colour, 0.04, taper=(1, 1), smooth=False)
     gap = face.eye_x - reach
-    bridge = _flat(np.array([(-gap, level - 0.06), (0, level - 0.1), (gap, level - 0.06)]), lift + 0.66)
+    bridge = _flat(
+        np.array([(-gap, level - 0.06), (0, level - 0.1), (gap, level - 0.06)]), lift + 0.66
+    )
     canvas.stroke(bridge, colour, 0.04, taper=(1, 1))
 
 

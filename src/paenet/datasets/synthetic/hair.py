@@ -141,7 +141,9 @@ def _disc(x: float, y: float, z: float, radius: float) -> Points:
 def _outer(face: Face, style: Style, receding: float) -> Points:
     """The edge of the hair from the left end over the crown to the right end."""
     edge = face.outline(style.volume * (1 - 0.5 * receding), below=style.sides)
-    right = edge[: (len(edge) + 1) // 2]
+    right = edge[: (len(edge) + 1) // 2].copy()
+    # Hair hangs straight down where the jaw goes in.
+    right[:, 0] = np.where(right[:, 1] > 0, np.maximum(right[:, 0], face.edge), right[:, 0])
     ends = np.array([(face.edge * (1.01 + 0.6 * style.volume), style.sides, -0.02)])
     right = np.concatenate([right, ends])
     left = right[:0:-1] * (-1, 1, 1)
@@ -155,7 +157,7 @@ def _hairline(face: Face, style: Style, receding: float) -> Points:
     high = person.hairline - 0.06 * face.child
     rise = np.array([0.3, 0.09, 0.01, 0.0, 0.01, 0.09, 0.3])
     if style.front == "fringe":
-        y = np.full(7, face.eye_y - 0.36) + np.array([0.16, 0.03, -0.01, 0.02, -0.01, 0.03, 0.16])
+        y = np.full(7, face.eye_y - 0.43) + np.array([0.16, 0.03, -0.01, 0.02, -0.01, 0.03, 0.16])
     elif style.front == "parted":
         swing = np.sign(person.parting) * x
         y = high + rise + 0.2 * np.clip(0.55 - np.abs(swing - 0.45) * 2.2, -0.6, 0.6) * -1
@@ -189,18 +191,26 @@ def _draw_ring(canvas: Canvas, face: Face, colour: Colour) -> None:
         canvas.fill(ring, colour, smooth=True, solid=True)
 
 
-def _draw_tufts(
-    canvas: Canvas, edge: Points, colour: Colour, reach: tuple[float, float]
-) -> None:
+def _draw_tufts(canvas: Canvas, edge: Points, colour: Colour, reach: tuple[float, float]) -> None:
     """Points of hair along an edge, `reach` away from it."""
     for place in range(0, len(edge) - 3, 2):
-        tip = (edge[place] + edge[place + 3]) / 2 + (*reach, 0)
-        canvas.fill([edge[place], tip, edge[place + 3]], colour, solid=True)
+        near, far = edge[place], edge[place + 3]
+        tip = (near + far) / 2 + (*reach, 0)
+        # Rooted in the hair, so that no skin shows between a tuft and the curve.
+        root = 0.6 * np.array((*reach, 0))
+        canvas.fill([near - root, near, tip, far, far - root], colour, solid=True)
 
 
 def _draw_strands(canvas: Canvas, outer: Points, line: Points, colour: Colour) -> None:
     """A few lighter and darker strands from the edge to the hairline."""
-    for share, tone in ((0.2, 1.3), (0.34, 0.7), (0.45, 1.35), (0.56, 0.72), (0.68, 1.3), (0.82, 0.7)):
+    for share, tone in (
+        (0.2, 1.3),
+        (0.34, 0.7),
+        (0.45, 1.35),
+        (0.56, 0.72),
+        (0.68, 1.3),
+        (0.82, 0.7),
+    ):
         start = outer[int(share * (len(outer) - 1))]
         end = line[int((1 - share) * (len(line) - 1))]
         middle = (start + end) / 2 * (1.04, 1.0, 1) + (0, 0, 0.1)
@@ -224,7 +234,8 @@ def draw_beard(canvas: Canvas, face: Face) -> None:
     inner = face.on([(-face.half_width * 0.88, 0.12), (-face.half_width * 0.8, mouth - 0.22),
                      (-half - 0.12, mouth - 0.08), (-half * 0.9, mouth - 0.14),
                      (0, mouth - 0.12), (half * 0.9, mouth - 0.14), (half + 0.12, mouth - 0.08),
-                     (face.half_width * 0.8, mouth - 0.22), (face.half_width * 0.88, 0.12)])  # fmt: skip
+                     (face.half_width * 0.8, mouth - 0.22),
+                     (face.half_width * 0.88, 0.12)])  # fmt: skip
     inner[[0, -1], 2] = lower[[-1, 0], 2] + 0.1
     whole = np.concatenate([open_curve(lower, 3), inner])
     if kind == "full":

@@ -135,7 +135,10 @@ def _draw_eye_lines(canvas: Canvas, face: Face, side: int, brow: float) -> None:
     _fold(canvas, face, line, 0.03, min(0.6 * old + frown, 0.85))
     corner = side * (face.eye_x + 1.08 * half)
     for slope in (-0.09, 0.0, 0.09):
-        line = [(corner, face.eye_y + 0.4 * slope), (corner + side * 0.12, face.eye_y + 1.3 * slope)]
+        line = [
+            (corner, face.eye_y + 0.4 * slope),
+            (corner + side * 0.12, face.eye_y + 1.3 * slope),
+        ]
         _fold(canvas, face, line, 0.026, min(0.85 * old - 0.1 + 0.2 * action.cheeks, 0.75))
     line = [(side * (face.eye_x + t * half), face.eye_y + 0.125 + 0.05 * (1 - t * t))
             for t in (-0.9, 0, 0.9)]  # fmt: skip
@@ -149,7 +152,7 @@ def _draw_cheek_lines(canvas: Canvas, face: Face, side: int) -> None:
     line = [(side * (face.person.nose_width + 0.04), face.nose_y - 0.02),
             (side * (mouth * 0.85), (face.nose_y + face.mouth_y) / 2 + 0.02),
             (side * (mouth + 0.02), face.mouth_y + 0.04)]  # fmt: skip
-    moved = 0.55 * max(action.cheeks, 0) + 0.3 * max(action.nose, 0)
+    moved = 0.4 * max(action.cheeks, 0) + 0.35 * max(action.nose, 0)
     _fold(canvas, face, line, 0.036, min(0.8 * old + moved, 0.85) * (1 - 0.5 * face.child))
     line = [(side * mouth * 0.93, face.mouth_y + 0.09), (side * mouth, face.mouth_y + 0.24)]
     _fold(canvas, face, line, 0.03, 0.8 * old - 0.2)

@@ -12,7 +12,14 @@ GENDERS = ("female", "male")
 
 # From the palest to the darkest; a person's tone lies between two of them.
 SKINS = np.array(
-    [(250, 218, 196), (238, 192, 160), (222, 168, 130), (190, 132, 94), (146, 97, 66), (102, 66, 48)]
+    [
+        (250, 218, 196),
+        (238, 192, 160),
+        (222, 168, 130),
+        (190, 132, 94),
+        (146, 97, 66),
+        (102, 66, 48),
+    ]
 )
 _HAIRS = {
     "black": (34, 28, 30),
@@ -106,9 +113,7 @@ class Person:
 
 def mix(one: Colour, other: tuple[float, ...], share: float) -> Colour:
     """A colour between two; `share` of the second, 0 to 1."""
-    red, green, blue = (
-        round(a + (b - a) * share) for a, b in zip(one, other, strict=True)
-    )
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
@@ -147,12 +152,18 @@ def draw_person(number: int, stream: np.random.Generator) -> Person:
         *(1 + warmth, 1.0, 1 - 2 * warmth),
     )
     dark = tone / (len(SKINS) - 1)
-    hairs = ("black", "dark") if dark > 0.6 else ("black", "dark", "brown", "brown", "chestnut",
-                                                 "blond", "blond", "red")
+    hairs = (
+        ("black", "dark")
+        if dark > 0.6
+        else ("black", "dark", "brown", "brown", "chestnut", "blond", "blond", "red")
+    )
     hair = scaled(_HAIRS[str(stream.choice(hairs))], vary(1, 0.1))
     eyes = _EYES[int(stream.integers(2 if dark > 0.5 else len(_EYES)))]
-    styles = (GIRLS_HAIR if female else MENS_HAIR) if age < 14 else (
-        WOMENS_HAIR if female else MENS_HAIR)
+    styles = (
+        (GIRLS_HAIR if female else MENS_HAIR)
+        if age < 14
+        else (WOMENS_HAIR if female else MENS_HAIR)
+    )
     lips = mix(scaled(skin, 0.9, 0.68, 0.66), (196, 50, 70), 0.4 if female and age > 16 else 0.06)
     beards = ("none", "none", "stubble", "stubble", "moustache", "goatee", "full", "full")
     return Person(
@@ -167,7 +178,7 @@ def draw_person(number: int, stream: np.random.Generator) -> Person:
         cheek=vary(1, 0.035),
         jaw=vary(0.73 if female else 0.85, 0.045),
         chin=vary(0.34 if female else 0.45, 0.045),
-        eye_gap=vary(0.335, 0.025),
+        eye_gap=vary(0.345, 0.022),
         eye_size=vary(1.06 if female else 0.94, 0.07),
         eye_slant=vary(0.015, 0.018),
         eye_height=vary(0.03, 0.03),
@@ -176,7 +187,7 @@ def draw_person(number: int, stream: np.random.Generator) -> Person:
         brow_gap=vary(0.23 if female else 0.2, 0.02),
         nose_length=vary(0.33, 0.03),
         nose_width=vary(0.115 if female else 0.135, 0.02),
-        mouth_width=vary(0.275, 0.025),
+        mouth_width=vary(0.295, 0.025),
         lip_fullness=vary(1.15 if female else 0.85, 0.16),
         mouth_height=vary(0.645, 0.02),
         ears=vary(1, 0.12),

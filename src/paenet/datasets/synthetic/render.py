@@ -64,9 +64,9 @@ def _draw_pose(stream: np.random.Generator) -> Pose:
         yaw=yaw,
         pitch=pitch,
         roll=roll,
-        x=stream.uniform(0.46, 0.54) - 0.07 * float(np.sin(yaw)),
-        y=stream.uniform(0.49, 0.55),
-        scale=stream.uniform(0.31, 0.37),
+        x=stream.uniform(0.47, 0.53) - 0.07 * float(np.sin(yaw)),
+        y=stream.uniform(0.49, 0.53),
+        scale=stream.uniform(0.365, 0.41),
     )
 
 

@@ -60,7 +60,7 @@ def draw_background(side: int, stream: np.random.Generator) -> Image.Image:
     draw = ImageDraw.Draw(wall, "RGBA")
     if kind == 2:
         for _ in range(9):
-            x, y, radius = stream.uniform(0, side, 2).tolist() + [stream.uniform(0.04, 0.15) * side]
+            x, y, radius = stream.uniform((0, 0, 0.04), (1, 1, 0.15)) * side
             colour = (*_tone(base + 60, stream), 90)
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     else:

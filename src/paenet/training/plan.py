@@ -1,0 +1,219 @@
+"""What a recipe says of the network, of the images, and of each task."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from paenet import backbones, tasks
+from paenet.datasets import Augment
+from paenet.errors import PaenetError
+
+
+class Section(BaseModel):
+    """Keys that are all known, and values that never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Backbone(Section):
+    """A backbone by name, or `module:callable` of your own, and its arguments."""
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if ":" not in value:  # code of the user's own is imported when it is needed, not before
+            or_value_error(backbones.info, value)
+        return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_width(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if "width" in value:
+            raise ValueError("the width is what a run widens; a recipe starts at 1")
+        return value
+
+
+class Augmentation(Section):
+    """How training images vary; shares of the image side, degrees, and probabilities."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    zoom: tuple[float, float] = (0.9, 1.1)
+    shift: float = Field(0.05, ge=0, le=0.5)
+    rotate: float = Field(10.0, ge=0, le=180)
+    brightness: float = Field(0.2, ge=0, le=1)
+    contrast: float = Field(0.2, ge=0, le=1)
+    grey: float = Field(0.1, ge=0, le=1)
+    erase: float = Field(0.0, ge=0, le=1)
+
+    @field_validator("zoom")
+    @classmethod
+    def _a_range(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError(f"{list(value)} is no range; give [low, high], 0 < low <= high")
+        return value
+
+    def settings(self) -> Augment:
+        return Augment(**self.model_dump())
+
+
+class Input(Section):
+    """What the networks see. None takes the backbone's own."""
+
+    size: int | None = Field(None, ge=8, le=1024)
+    mean: float | None = None
+    scale: float | None = Field(None, gt=0)
+    augment: Augmentation = Augmentation()
+    max_broken: float = Field(0.01, ge=0, le=1, description="share of images that may be broken")
+
+
+class Budget(Section):
+    """What training one task may cost.
+
+    An epoch goes once over the training examples, or over `examples` of them, drawn anew each
+    time. The learning rate rises to `rate` over the first tenth and falls to zero by a cosine.
+    """
+
+    epochs: float = Field(3.0, ge=0)
+    examples: int | None = Field(None, ge=2)
+    batch: int = Field(32, ge=2)
+    rate: float = Field(5e-4, gt=0)
+    decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    validate_batch: int = Field(64, ge=1)
+    statistics: Literal["batch", "fixed"] = Field(
+        "batch", description="normalise by each batch, or by the running statistics as they are"
+    )
+
+
+class Prune(Section):
+    """Gradual pruning of a task's own weights, retrained after every stage.
+
+    `epochs` is the retraining of each stage, at `rate`. Methods that prune by a fixed ratio go to
+    `to` whatever happens; those that prune to the goal stop before it is missed.
+    """
+
+    to: float = Field(0.8, ge=0, lt=1)
+    stages: int = Field(4, ge=0)
+    epochs: float = Field(0.5, ge=0)
+    rate: float | None = Field(None, gt=0)
+    rank: Literal["layer", "global"] = "layer"
+    bisections: int = Field(0, ge=0)
+
+
+class Widen(Section):
+    """Adding filters when the goal is missed: by `ratio` in parameters, at most `times` times."""
+
+    ratio: float = Field(1.5, gt=1)
+    times: int = Field(1, ge=0)
+    width: float | dict[str, float] | None = Field(
+        None, description="the widths to take instead, for one or per layer"
+    )
+
+    @field_validator("width", mode="before")
+    @classmethod
+    def _factors(cls, value: Any) -> Any:
+        factors = value.values() if isinstance(value, dict) else [value]
+        if value is not None and not all(map(_is_factor, factors)):
+            raise ValueError(f"{value!r}: give a factor above 0, or a mapping of layers to factors")
+        return value
+
+
+class Goal(Section):
+    """The least that a task's metric must reach on validation.
+
+    Either `at_least` a value, or `within` so much of a reference: the same network fine-tuned for
+    this task alone with the same data and budget (for a distilled identity, its teacher).
+    """
+
+    at_least: float | None = None
+    within: float | None = Field(None, ge=0, le=1)
+    missed: Literal["stop", "keep"] = Field(
+        "stop", description="stop the run, or keep what was reached and go on"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Goal:
+        if (self.at_least is None) == (self.within is None):
+            raise ValueError("give one of at_least and within")
+        return self
+
+
+class TaskPlan(Section):
+    """One task of a recipe.
+
+    `settings` are those of its kind (see `paenet.tasks`); `data` says where examples come from, a
+    mapping or a list of mappings to be joined; `pairs` adds face verification to an identity's
+    test figures.
+    """
+
+    name: str
+    kind: Literal["classification", "ordinal", "identity"]
+    data: dict[str, Any] | list[dict[str, Any]]
+    settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
+    goal: Goal
+    budget: Budget = Budget()
+    prune: Prune = Prune()
+    widen: Widen = Widen()
+    pairs: str | None = None
+    reference: Budget | None = Field(
+        None,
+        description="the reference's budget; by default as much as the task's training "
+        "and pruning together",
+    )
+    stem: Literal["none"] = "none"
+    values: Literal["float32"] = "float32"
+    terms: str | None = Field(None, description="the terms of the data, kept with the weights")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _sources(cls, value: Any) -> Any:
+        parts = value if isinstance(value, list) else [value]
+        if not all(isinstance(part, dict) for part in parts) or parts == []:
+            raise ValueError(
+                f"{value!r}: give {{table: FILE}}, {{folder: DIR}} or {{synthetic: {{}}}}, "
+                "or a list of these"
+            )
+        return value
+
+    @field_validator("settings")
+    @classmethod
+    def _of_its_kind(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if {"name", "kind"} <= info.data.keys():
+            for key in ("name", "kind"):
+                if key in value:
+                    raise ValueError(f"{key!r} belongs beside the settings, not among them")
+            or_value_error(tasks.create, info.data["kind"], info.data["name"], **value)
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+            raise ValueError(f"{value!r}: give a letter, then letters, digits, - and _")
+        return value
+
+    def reference_budget(self) -> Budget:
+        """As many epochs as the task gets in training and in all stages of pruning."""
+        if self.reference is not None:
+            return self.reference
+        epochs = self.budget.epochs + self.prune.stages * self.prune.epochs
+        return self.budget.model_copy(update={"epochs": epochs})
+
+
+def or_value_error(check: Callable[..., object], *arguments: Any, **keywords: Any) -> None:
+    """Calls `check`; its complaint becomes one of pydantic's, which knows the key."""
+    try:
+        check(*arguments, **keywords)
+    except PaenetError as error:
+        raise ValueError(str(error)) from None
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

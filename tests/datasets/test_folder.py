@@ -1,0 +1,60 @@
+"""Folders name classes and splits; without splits, an image's path draws its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paenet.datasets import DataError, read_folder
+from paenet.datasets.folder import folder_splits
+from tests.datasets.pictures import picture, png
+
+
+def put(folder: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(picture(number)))
+
+
+def test_split_folders_and_class_folders_become_columns(tmp_path: Path) -> None:
+    put(tmp_path, "train/cat/1.png", "train/dog/2.PNG", "val/dog/3.png")
+    (tmp_path / "train/cat/notes.txt").write_text("no image")
+    (tmp_path / "train/cat/.hidden.png").write_text("no image")
+
+    train = read_folder(tmp_path, "train")
+
+    assert train.paths == ("train/cat/1.png", "train/dog/2.PNG")
+    assert train.columns == {"label": ("cat", "dog"), "split": ("train", "train")}
+    np.testing.assert_array_equal(train.read(1), picture(1))
+    assert len(read_folder(tmp_path)) == 3
+    assert folder_splits(tmp_path) == ("train", "val")
+
+
+def test_without_split_folders_every_image_has_one_split(tmp_path: Path) -> None:
+    put(tmp_path, *(f"c{number % 2}/{number}.png" for number in range(60)))
+    parts = [set(read_folder(tmp_path, split).paths) for split in ("train", "val", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 60
+    assert len(parts[0]) > len(parts[1]) + len(parts[2])
+
+
+def test_an_image_keeps_its_split_when_others_come(tmp_path: Path) -> None:
+    put(tmp_path, *(f"c/{number}.png" for number in range(20)))
+    before = read_folder(tmp_path)
+    put(tmp_path, *(f"c/{number}.png" for number in range(20, 40)))
+    after = read_folder(tmp_path)
+    splits = dict(zip(after.paths, after.columns["split"], strict=True))
+    assert tuple(splits[path] for path in before.paths) == before.columns["split"]
+
+
+def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none: No such file"):
+        read_folder(tmp_path / "none")
+    with pytest.raises(DataError, match="no images; expected"):
+        read_folder(tmp_path)
+    put(tmp_path, "train/cat/1.png")
+    with pytest.raises(DataError, match="no examples in split 'test'; known: train"):
+        read_folder(tmp_path, "test")
+    put(tmp_path, "cat/1.png")
+    with pytest.raises(DataError, match="folder 'cat' stands beside the split 'train'"):
+        read_folder(tmp_path)

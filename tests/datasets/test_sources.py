@@ -1,0 +1,71 @@
+"""A recipe's `data` opens whatever it names, and an unknown key is refused by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paenet.datasets import DataError, open_examples, split_names
+from tests.datasets.pictures import picture, png
+
+FACES = {"synthetic": {"people": 2, "per_person": 2}}
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> tuple[Path, Path]:
+    """Ages in two tables, under two names; only the first has a val split."""
+    for name, header, splits in (("a", "age", ("train", "val")), ("b", "years", ("train",))):
+        (tmp_path / name).mkdir()
+        rows = [f"{split}.png,7,{split}" for split in splits]
+        for split in splits:
+            (tmp_path / name / f"{split}.png").write_bytes(png(picture(0)))
+        (tmp_path / name / "labels.csv").write_text(f"path,{header},split\n" + "\n".join(rows))
+    return tmp_path / "a/labels.csv", tmp_path / "b/labels.csv"
+
+
+def test_every_kind_of_source_opens(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "images/train/cat").mkdir(parents=True)
+    (tmp_path / "images/train/cat/0.png").write_bytes(png(picture(0)))
+    for spec in (
+        {"table": tables[0]},
+        {"folder": str(tmp_path / "images")},
+        str(tables[0]),
+        tmp_path / "images",
+        FACES,
+        {"synthetic": None},
+    ):
+        assert len(open_examples(spec, "train")) > 0
+        assert "train" in split_names(spec)
+
+
+def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path]) -> None:
+    spec = [{"table": tables[0]}, {"table": tables[1], "rename": {"years": "age"}}, FACES]
+    assert split_names(spec) == ("train", "val", "test")
+    assert open_examples(spec, "train").columns["age"][:2] == ("7", "7")
+    assert len(open_examples(spec, "train")) == 2 + 4
+    assert len(open_examples(spec[:2], "val")) == 1
+    with pytest.raises(DataError, match="no examples in split 'test'; known: train, val"):
+        open_examples(spec[:2], "test")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"tabel": "x.csv"}, "data: unknown key 'tabel'; did you mean 'table'?"),
+        ({"table": "x.csv", "folder": "x"}, "give exactly one of table, folder, synthetic"),
+        ({"rename": {}}, "give exactly one of"),
+        ([], "data: an empty list"),
+        ({"synthetic": {"peple": 3}}, "synthetic: unknown key 'peple'; did you mean 'people'?"),
+        ({"synthetic": {"people": 0}}, "synthetic faces: people is 0; give a whole number >= 1"),
+        ("none.csv", r"none\.csv: No such file"),
+    ],
+)
+def test_a_wrong_spec_is_refused(spec: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_examples(spec, "train")
+
+
+def test_one_source_without_the_split_names_those_it_has(table: Callable[..., Path]) -> None:
+    with pytest.raises(DataError, match="known: train"):
+        open_examples(table("path,split", "0.png,train"), "val")
