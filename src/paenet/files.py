@@ -13,6 +13,9 @@ def replacing(path: Path) -> Iterator[Path]:
     The new content is flushed to the disk before the rename and the folder after it, so that a
     crash at any moment leaves the old file or the new one. When the body fails, the old file
     stays and the half-written one is removed.
+
+    Raises:
+        OSError: with `path` as its file name, where the system refuses.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -21,6 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         beside.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        # A full disk names no file, and no one knows the one beside.
+        if error.filename in (None, os.fspath(beside)):
+            error.filename = os.fspath(path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

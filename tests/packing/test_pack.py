@@ -149,6 +149,13 @@ def test_a_pack_shares_nothing_with_the_network_it_was_made_from() -> None:
     assert (network[0].weight == 3).all()
 
 
+def test_a_task_given_up_leaves_the_given_network_as_it_was() -> None:
+    network = batch_norm(1.0)
+    pack = Pack(network)
+    train(pack.learn("identity", head=head()))
+    assert torch.equal(outputs(pack.learn("identity", head=nn.Identity())), outputs(network))
+
+
 def test_weights_may_be_given_beside_the_builder() -> None:
     trained = batch_norm(1.0)
     pack = Pack(batch_norm, weights=trained.state_dict())

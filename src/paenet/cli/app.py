@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from paenet.cli import add, check, env, evaluate, info, init, quickstart, remove, run
 from paenet.errors import PaenetError
@@ -54,11 +55,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except PaenetError as error:
         code = _fail(str(error), error)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail("stopped; what was done is kept, the same command goes on from there", None)
+    except TyperException as error:
+        code = _fail(error.format_message(), error)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped; what was done is kept, the same command goes on from there", None)
         code = 130
     except OSError as error:
         code = _fail(_of_the_system(error), error)
@@ -66,9 +66,11 @@ def main() -> None:
 
 
 def _fail(message: str, error: BaseException | None) -> int:
+    """Says in one line what is wrong; returns the exit code."""
     if error is not None and os.environ.get("PAENET_DEBUG"):
-        raise error
-    print(f"pae: {message}", file=sys.stderr)
+        traceback.print_exception(error)
+    if message:  # a bare `pae` has printed its help
+        print(f"pae: {' '.join(message.splitlines())}", file=sys.stderr)
     return 2
 
 

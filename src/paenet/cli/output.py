@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def emit(document: Any, as_json: bool, show: Callable[[], None]) -> None:
     """Prints `document` as JSON on stdout, or calls `show`."""
+    if os.environ.get("RANK", "0") != "0":  # one of several processes that share a run
+        return
     if as_json:
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:

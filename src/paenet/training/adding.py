@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from torch import nn
 
 from paenet import packfile, tasks
 from paenet.packing import Pack
-from paenet.training.addition import add_task
+from paenet.training.addition import add_task, check_material
 from paenet.training.base import base_of_pack, base_of_recipe
 from paenet.training.errors import RunError
-from paenet.training.opening import own_builder
+from paenet.training.opening import changing, own_builder
 from paenet.training.plan import Backbone
 from paenet.training.progress import Reporter
 from paenet.training.recipe import parse_addition, parse_recipe, place_weights, read_document
@@ -84,33 +85,50 @@ def add(
         The directory with the record of this addition: `NAME.TASK.run` beside the pack.
 
     Raises:
-        RunError: where the pack has such a task already.
+        RunError: where the pack has such a task already, or another command is changing it.
     """
     path = Path(path)
-    held = packfile.read(path, backbone=own_builder(path, backbone))
-    recipe = parse_addition(
-        read_document(Path(plan)),
-        Backbone(name=held.spec.name, arguments=held.spec.arguments),
-        name=str(plan),
-        folder=Path(plan).parent,
-    )
-    task = recipe.tasks[0]
-    folder = path.with_name(f"{path.stem}.{task.name}.run")
-    if task.name in held.pack.tasks and not folder.exists():
-        raise RunError(f"{path}: has a task {task.name!r} already; remove it, or choose a name")
-    source = None if weights is None else place_weights(weights, Path())
-    base = base_of_pack(held.spec, held.about, source, recipe.seed, path)
-    with open_session(recipe, folder, base, limit=limit, cache=cache, reporter=reporter) as session:
-        add_task(session, base, task, held.pack, path)
+    with changing(path):
+        held = packfile.read(path, backbone=own_builder(path, backbone))
+        recipe = parse_addition(
+            read_document(Path(plan)),
+            Backbone(name=held.spec.name, arguments=held.spec.arguments),
+            name=str(plan),
+            folder=Path(plan).parent,
+        )
+        task, folder = recipe.tasks[0], _run_folder(path, recipe.tasks[0].name)
+        if task.name in held.pack.tasks and not folder.exists():
+            raise RunError(f"{path}: has a task {task.name!r} already; remove it, or choose a name")
+        source = None if weights is None else place_weights(weights, Path())
+        base = base_of_pack(held.spec, held.about, source, recipe.seed, path, code=backbone)
+        with open_session(
+            recipe, folder, base, limit=limit, cache=cache, reporter=reporter
+        ) as session:
+            check_material(session, task)
+            add_task(session, base, task, held.pack, path)
     return folder
 
 
 def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
     """Frees a task's weights in a pack file.
 
+    The record of its addition is kept, under another name.
+
     Raises:
         PackingError: where the task is unknown, or another one uses it.
+        RunError: where another command is changing the pack.
     """
-    held = packfile.read(path, backbone=own_builder(path, backbone))
-    held.pack.remove(name)
-    packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+    path = Path(path)
+    with changing(path):
+        held = packfile.read(path, backbone=own_builder(path, backbone))
+        held.pack.remove(name)
+        packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+        folder = _run_folder(path, name)
+        if folder.exists():
+            taken = (folder.with_suffix(f".removed-{number}") for number in count(1))
+            folder.rename(next(free for free in taken if not free.exists()))
+
+
+def _run_folder(path: Path, task: str) -> Path:
+    """Where the record of adding a task is kept."""
+    return path.with_name(f"{path.stem}.{task}.run")

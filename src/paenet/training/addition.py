@@ -8,13 +8,14 @@ from typing import Any
 from torch import nn
 
 from paenet import packfile
+from paenet.datasets import read_pairs
 from paenet.packing import Pack
-from paenet.training.algorithm import Session, learn
+from paenet.training.algorithm import Session, forget_states, learn
 from paenet.training.base import Base
-from paenet.training.data import Split, open_split, place
+from paenet.training.data import Split, encode, open_split, place, split_examples
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.evaluate import output_digest
-from paenet.training.material import Material, make_task, open_material
+from paenet.training.material import SPLITS, Material, make_task, open_material
 from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
 
@@ -26,10 +27,36 @@ def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Pat
 
     Raises:
         GoalMissed: where the goal is out of reach; the pack is as it was.
+        RunError: where the task is on record, but not in the pack.
     """
-    if session.journal.result(f"{plan.name}/learnt") is None:
+    learnt = session.journal.result(f"{plan.name}/learnt")
+    if learnt is None:
         _Addition(session, base, plan, pack, path).run()
         session.accelerator.wait_for_everyone()
+    elif plan.name not in pack.tasks or (
+        pack.fingerprint(plan.name) != learnt["tasks"][plan.name]["fingerprint"]
+    ):
+        raise RunError(
+            f"{path}: does not hold task {plan.name!r} as {session.journal.record} has it; put "
+            "that file back, or move the run's directory away to learn the task anew"
+        )
+
+
+def check_material(session: Session, plan: TaskPlan) -> None:
+    """Holds a plan to its data before anything is trained; decodes nothing.
+
+    Raises:
+        RecipeError, DataError: as `open_split`, but for images that cannot be decoded.
+    """
+    if session.journal.result(f"{plan.name}/learnt") is not None:
+        return
+    task = make_task(plan)
+    for name in SPLITS:
+        examples = split_examples(plan, name)
+        if session.limit is None:  # a try on a part of the data can do without the rest
+            encode(task, examples)
+    if plan.pairs is not None:
+        read_pairs(plan.pairs)
 
 
 class _Addition:
@@ -51,17 +78,20 @@ class _Addition:
         before = self._state(probes)
         if plan.name not in pack.tasks:
             goal = self._goal(material)
-            learner, met = learn(session, pack, material, goal["threshold"])
-            reached = material.measure(learner, material.val)
-            learner.freeze().notes = self._notes(material, goal | {"met": met}, reached)
+            task = learn(session, pack, material, goal["threshold"]).freeze()
+            # On what is stored, which pruning by a ratio may have taken below the goal.
+            network = pack.materialize(plan.name)
+            place(network, session.accelerator.device)
+            reached = material.measure(network, material.val)
+            met = reached[material.task.metric]["value"] >= goal["threshold"]
+            task.notes = self._notes(material, goal | {"met": met}, reached)
             if session.accelerator.is_main_process:
                 packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
         if session.accelerator.is_main_process:
             now = self._state(probes)
             self._refuse_change(before, now)
             session.journal.write(f"{plan.name}/learnt", tasks=now, **self._result(material))
-            for leftover in session.folder.glob(f"state-{plan.name}-*.safetensors"):
-                leftover.unlink()
+            forget_states(session, plan.name)
 
     def _goal(self, material: Material) -> dict[str, Any]:
         """The goal as it will be kept, with the value that the metric must reach."""
@@ -141,18 +171,21 @@ class _Addition:
     ) -> None:
         """Holds every older task to what it was before this one, and when it was learnt.
 
+        Fingerprints are for ever; outputs are bit-identical on one machine, and a run may have
+        begun on another.
+
         Raises:
             RunError: where one is no longer what it was; this must never happen.
         """
         for name, state in now.items():
             learnt = self._session.journal.result(f"{name}/learnt")
-            for then in (before.get(name), learnt and learnt["tasks"][name]):
-                if then is not None and then != state:
-                    raise RunError(
-                        f"{self._path}: task {name!r} changed while {self._plan.name!r} was "
-                        "learnt; this is a defect of paenet, please report it with the run's "
-                        "directory"
-                    )
+            then = learnt["tasks"][name]["fingerprint"] if learnt else state["fingerprint"]
+            if before.get(name, state) != state or then != state["fingerprint"]:
+                raise RunError(
+                    f"{self._path}: task {name!r} changed while {self._plan.name!r} was "
+                    "learnt; this is a defect of paenet, please report it with the run's "
+                    "directory"
+                )
 
     def _result(self, material: Material) -> dict[str, Any]:
         """Everything measured of the task."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import nn
@@ -22,6 +22,7 @@ from paenet.packing import (
     width_for,
 )
 from paenet.tasks import Task
+from paenet.training.base import features_of
 from paenet.training.data import Batches, View, place
 from paenet.training.errors import GoalMissed, RunError
 from paenet.training.fit import Stage, Trainee, fit
@@ -72,6 +73,7 @@ class TaskTraining:
         self,
         session: Session,
         material: Material,
+        pack: Pack,
         learner: Learner,
         budget: Budget,
         seed: int,
@@ -81,7 +83,9 @@ class TaskTraining:
         self._material = material
         self._budget = budget
         self._seed = seed
+        self._start = _start_of(pack)
         self._threshold = threshold
+        self._missing: Path | None = None  # the state that the learner should be in, where lost
         self._reached: float | None = None
         features = features_of(learner.skeleton[0], session.view)
         with seeded(derive(seed, "criterion")):
@@ -93,10 +97,13 @@ class TaskTraining:
         """Trains for so many epochs; returns the goal's metric on validation."""
         journal = self._session.journal
         entry = journal.result(key)
-        if entry is not None:
-            if self._state(key).exists():
+        if entry is not None and entry.get("pack", self._start) == self._start:
+            # A state that a later stage has replaced is gone, and no one will ask for it.
+            self._missing = None if self._state(key).exists() else self._state(key)
+            if self._missing is None:
                 self.restore(key)
             return self._note(entry["metrics"])
+        self.refuse_missing()
         trainee = Trainee(
             self.learner,
             self._criterion,
@@ -111,7 +118,7 @@ class TaskTraining:
             accelerator=self._session.accelerator,
             checkpoint=self._session.checkpoint,
             checkpoint_seconds=self._session.recipe.checkpoint_seconds,
-            plan=journal.plan(key),
+            origin={"plan": journal.plan(key), "pack": self._start},
             reporter=self._session.reporter,
         )
         metrics = self._validate()
@@ -119,6 +126,7 @@ class TaskTraining:
             save_state(self._state(key), self._saved(), None, {"key": key})
         journal.write(
             key,
+            pack=self._start,
             metrics=metrics,
             weights=self.learner.weights,
             sparsity=round(self.learner.sparsity, 6),
@@ -136,9 +144,23 @@ class TaskTraining:
     def restore(self, key: str) -> None:
         """Puts the state after stage `key` back."""
         load_state(self._state(key), self._saved())
+        self._missing = None
+
+    def refuse_missing(self) -> None:
+        """Refuses to go on from a state that is on record, but lost.
+
+        Raises:
+            RunError: names its file.
+        """
+        if self._missing is not None:
+            raise RunError(
+                f"{self._missing}: is missing, though the stage is on record; put it back, or "
+                f"remove the lines of this task from {self._session.journal.record}"
+            )
 
     def forget(self, key: str) -> None:
         """Drops the state after stage `key`."""
+        self._session.accelerator.wait_for_everyone()  # another process may still be reading it
         if self._session.accelerator.is_main_process:
             self._state(key).unlink(missing_ok=True)
 
@@ -180,20 +202,32 @@ class TaskTraining:
         return nn.ModuleDict({"learner": self.learner, "criterion": self._criterion})
 
     def _state(self, key: str) -> Path:
-        return self._session.folder / f"state-{key.replace('/', '-')}.safetensors"
+        return _state_file(self._session, key)
 
     def _place(self) -> None:
         place(self.learner, self._session.accelerator.device)
         self._criterion.to(self._session.accelerator.device)
 
 
-def learn(
-    session: Session, pack: Pack, material: Material, threshold: float
-) -> tuple[Learner, bool]:
-    """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
+def _start_of(pack: Pack) -> str:
+    """A short hash of what a learner starts from: where it is another, its stages are run anew."""
+    widths = [width.width for width in pack.widths]
+    tasks = [(name, pack.fingerprint(name)) for name in pack.tasks]
+    return hashlib.sha256(repr((pack.untouched, widths, tasks)).encode()).hexdigest()[:12]
 
-    Returns:
-        The learner, and whether the goal is met.
+
+def forget_states(session: Session, task: str) -> None:
+    """Drops every state that the stages of a learnt task have left."""
+    for key in session.journal.keys(task):
+        _state_file(session, key).unlink(missing_ok=True)
+
+
+def _state_file(session: Session, key: str) -> Path:
+    return session.folder / f"state-{key.replace('/', '-')}.safetensors"
+
+
+def learn(session: Session, pack: Pack, material: Material, threshold: float) -> Learner:
+    """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
 
     Raises:
         GoalMissed: where it is not, and the plan says to stop then.
@@ -204,11 +238,12 @@ def learn(
         plan.name,
         head=new_head(material.task, pack, session.view, seed),
         sees="all" if method.sees == "pick" else method.sees,
+        # The first task has nothing to stand on: it owns the base, whatever the method.
         norms=session.recipe.norms if pack.base is not None else "own",
-        claims=method.claims,
+        claims=method.claims if pack.base is not None else "free",
         seed=seed,
     )
-    training = TaskTraining(session, material, learner, plan.budget, seed, threshold)
+    training = TaskTraining(session, material, pack, learner, plan.budget, seed, threshold)
     if method.widens == "always" and pack.base is not None:
         training.widen(_next_width(plan, pack, learner), derive(seed, "column"))
     key = f"{plan.name}/train"
@@ -222,14 +257,14 @@ def learn(
         reached = training.stage(key, plan.budget.epochs, plan.budget.rate)
         training.forget(before)
         _tell(session, material, f"widened to {learner.weights:,} weights", reached, threshold)
-    met = reached >= threshold
-    if not met:
+    if reached < threshold:
         if plan.goal.missed == "stop":
             raise GoalMissed(_missed(material, reached, threshold, widened, session))
         threshold = reached  # prune while what was reached holds
     if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
         _prune(session, training, material, threshold, key)
-    return learner, met
+    training.refuse_missing()
+    return learner
 
 
 def _prune(
@@ -279,15 +314,6 @@ def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:
         return task.head(features_of(pack.widths[0].skeleton, view))
 
 
-def features_of(skeleton: nn.Module, view: View) -> int:
-    """How many features a backbone returns for one image."""
-    training = skeleton.training
-    with torch.no_grad():
-        output = skeleton.eval()(torch.empty(1, 3, view.size, view.size, device="meta"))
-    skeleton.train(training)
-    return int(output.shape[1])
-
-
 def _tell(
     session: Session, material: Material, what: str, reached: float, threshold: float
 ) -> None:
@@ -303,12 +329,12 @@ def _missed(
 ) -> str:
     plan = material.plan
     more = (
-        f"after widening {widened} times; raise widen.times or budget.epochs, or ask for less"
+        f" after widening {widened} times; raise widen.times or budget.epochs, or ask for less"
         if session.method.widens == "when-missed"
         else "; raise budget.epochs, or ask for less"
     )
     return (
         f"task {plan.name!r}: reached {material.task.metric} {reached:.4f} of the goal "
-        f"{threshold:.4f} {more} (goal.missed: keep goes on regardless); "
+        f"{threshold:.4f}{more} (goal.missed: keep goes on regardless); "
         "the tasks learnt so far are kept"
     )

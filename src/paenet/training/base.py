@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from paenet import backbones
 from paenet.packfile import BackboneSpec
 from paenet.packing import Pack
+from paenet.packing.widening import Builder, skeleton_of
 from paenet.training.data import View
 from paenet.training.errors import RunError
 from paenet.training.randomness import derive, seeded
@@ -29,6 +30,8 @@ class Base:
         source: a name or file of trained weights; None where it starts from random ones, or they
             are not at hand.
         weights: where its trained values come from, as JSON; None where it started from random.
+        code: `module:callable` from the user's own hand, which builds it in place of what a file
+            names; a file must not say which code runs.
     """
 
     seed: int
@@ -36,6 +39,7 @@ class Base:
     view: View
     source: str | None
     weights: dict[str, Any] | None
+    code: str | None = None
 
     @cached_property
     def state(self) -> dict[str, Tensor] | None:
@@ -63,7 +67,12 @@ class Base:
 
     def build(self, width: Any) -> nn.Module:
         """The backbone at a width, with its own initialisation."""
-        return backbones.create(self.spec.name, width=width, **self.spec.arguments)
+        return backbones.create(self.code or self.spec.name, width=width, **self.spec.arguments)
+
+    @property
+    def own_builder(self) -> Builder | None:
+        """What a pack file needs to be read: the user's own code, None for paenet's backbones."""
+        return None if self.spec.name in backbones.BACKBONES else self.build
 
     def pack(self) -> Pack:
         """A pack without tasks that holds the given network."""
@@ -103,19 +112,54 @@ def base_of_recipe(recipe: Recipe) -> Base:
         _, found = backbones.read_weights(recipe.weights)
         weights = {key: getattr(found, key) for key in ("name", "source", "terms", "sha256")}
     base = Base(derive(recipe.seed, "backbone"), spec, view, recipe.weights, weights)
-    _ = base.state  # read now, so that a run that cannot start does not start
+    # Read and tried now, so that a run that cannot start does not start.
+    _ = base.state
+    features_of(skeleton_of(base.build(1.0)), view)
     return base
 
 
 def base_of_pack(
-    spec: BackboneSpec, about: dict[str, Any], source: str | None, seed: int, path: object
+    spec: BackboneSpec,
+    about: dict[str, Any],
+    source: str | None,
+    seed: int,
+    path: object,
+    code: str | None = None,
 ) -> Base:
     """The network that a pack started from; its weights are read when they are needed.
 
     Raises:
         RunError: as `view_of`.
     """
-    return Base(derive(seed, "backbone"), spec, view_of(about, path), source, about.get("weights"))
+    view, weights = view_of(about, path), about.get("weights")
+    return Base(derive(seed, "backbone"), spec, view, source, weights, code)
+
+
+def features_of(skeleton: nn.Module, view: View) -> int:
+    """How many features a backbone returns for one image.
+
+    Args:
+        skeleton: the backbone without values.
+        view: what it is shown.
+
+    Raises:
+        RunError: where it cannot take images of that size, or returns something else.
+    """
+    training = skeleton.training
+    images = torch.empty(1, 3, view.size, view.size, device="meta")
+    try:
+        with torch.no_grad():
+            output = skeleton.eval()(images)
+    except Exception as error:  # whatever layers raise on an image that is too small for them
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RunError(
+            f"input.size: the backbone cannot take images of {view.size} pixels ({reason})"
+        ) from error
+    skeleton.train(training)
+    if not isinstance(output, Tensor) or output.dim() != 2:
+        found = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise RunError(f"the backbone returns {found} for one image; it must return (1, features)")
+    return int(output.shape[1])
 
 
 def view_of(about: dict[str, Any], path: object) -> View:

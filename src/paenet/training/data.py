@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from paenet.datasets import Augment, Examples, Images, augment, open_examples
-from paenet.tasks import Task
+from paenet.datasets import Augment, DataError, Examples, Images, augment, open_examples
+from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
 from paenet.training.plan import Budget, Input, TaskPlan
 from paenet.training.randomness import generator
@@ -55,6 +56,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def targets_hash(self) -> str:
+        """Changes when a target could have."""
+        values = b"" if self.targets is None else self.targets.numpy().tobytes()
+        return hashlib.sha256(values).hexdigest()
+
     def images(self, rows: NDArray[np.int64] | slice) -> Tensor:
         """`(n, 3, size, size)` uint8 pixels of some rows."""
         return torch.from_numpy(np.array(self.pixels[rows])).permute(0, 3, 1, 2)
@@ -78,18 +84,27 @@ def open_split(
 
     Raises:
         RecipeError: where the split is too small to train or judge anything.
-        DataError: where it does not exist, or too many of its images are broken.
+        DataError: where it does not exist, a label is unknown, or too many images are broken.
     """
-    examples = open_examples(plan.data, split)
+    examples = split_examples(plan, split)
     if limit is not None and limit < len(examples.paths):
         order = torch.randperm(len(examples.paths), generator=generator(seed, "limit", split))
         examples = examples.select(np.sort(order[:limit].numpy()))
-    if len(examples.paths) < 2:
-        raise RecipeError(
-            f"task {plan.name!r}: split {split!r} of {examples.name} has "
-            f"{len(examples.paths)} example; give at least 2"
-        )
     return decode(examples, view, given, cache / "images", task)
+
+
+def split_examples(plan: TaskPlan, split: str) -> Examples:
+    """The examples of a split, not decoded. See `open_split`."""
+    try:
+        examples = open_examples(plan.data, split)
+    except DataError as error:
+        raise DataError(f"task {plan.name!r}: {error}") from None
+    if len(examples) < 2:
+        raise RecipeError(
+            f"task {plan.name!r}: split {split!r} of {examples.name} has {len(examples)} example; "
+            "give at least 2"
+        )
+    return examples
 
 
 def decode(
@@ -97,9 +112,23 @@ def decode(
 ) -> Split:
     """The images of `examples` at the size that networks see, with the targets of `task`."""
     images = Images(examples, view.size, cache, max_broken=given.max_broken)
-    labelled = task is not None and task.label is not None
-    targets = task.encode(examples.select(images.kept).columns) if task and labelled else None
+    targets = None if task is None else encode(task, examples.select(images.kept))
     return Split(images.pixels, targets, tuple(images.broken), images.hash)
+
+
+def encode(task: Task, examples: Examples) -> Tensor | None:
+    """The targets of examples; None where a teacher gives them.
+
+    Raises:
+        DataError: names the data, and the image whose label is wrong.
+    """
+    if task.label is None:
+        return None
+    try:
+        return task.encode(examples.columns)
+    except TaskError as error:
+        image = "" if error.row is None else f"{examples.paths[error.row]}: "
+        raise DataError(f"{examples.name}: {image}{error}") from None
 
 
 @dataclass(frozen=True)
@@ -113,6 +142,9 @@ class Batches:
         seed: of order and augmentation.
         key: the stage, so that two stages differ.
         process, processes: which share of every batch is taken.
+
+    Raises:
+        RecipeError: where a process would get a single example, from which no norm can learn.
     """
 
     split: Split
@@ -122,6 +154,14 @@ class Batches:
     key: str
     process: int = 0
     processes: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.budget.batch, self.epoch_examples) < 2 * self.processes:
+            raise RecipeError(
+                f"{self.key}: batches of {self.budget.batch} out of {self.epoch_examples} examples "
+                f"leave {self.processes} processes less than 2 each; raise budget.batch, or take "
+                "fewer processes"
+            )
 
     @property
     def epoch_examples(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def fit(
     accelerator: Accelerator,
     checkpoint: Path,
     checkpoint_seconds: float,
-    plan: str,
+    origin: Mapping[str, str],
     reporter: Reporter,
 ) -> float:
     """Trains `trainee` through `stage`; returns the seconds it took, earlier attempts included.
@@ -98,7 +99,7 @@ def fit(
     Started again after a kill, it continues from `checkpoint` and ends with the same bits.
 
     Args:
-        plan: the hash of what is trained; a checkpoint of another plan is not continued.
+        origin: hashes of what is trained and from where; a checkpoint of another is not continued.
 
     Raises:
         RunError: where the loss is no longer finite.
@@ -107,7 +108,8 @@ def fit(
     optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate)
     done, spent = 0, 0.0
     about = read_about(checkpoint)
-    if about is not None and (about["key"], about["plan"]) == (stage.key, plan):
+    facts = {"key": stage.key, **origin}
+    if about is not None and all(about.get(key, value) == value for key, value in facts.items()):
         load_state(checkpoint, trainee, optimizer)
         done, spent = about["steps"], about["seconds"]
     model, prepared = accelerator.prepare(trainee, optimizer)
@@ -133,10 +135,11 @@ def fit(
         prepared.zero_grad()
         reporter.advance(loss.item())
         now = time.monotonic()
-        if accelerator.is_main_process and now - saved >= checkpoint_seconds:
-            seconds = spent + now - started
-            facts = {"key": stage.key, "plan": plan, "steps": step + 1, "seconds": seconds}
-            save_state(checkpoint, trainee, optimizer, facts)
+        # Not after the last step: processes that share a stage have yet to agree on its statistics.
+        due = now - saved >= checkpoint_seconds and step + 1 < steps
+        if accelerator.is_main_process and due:
+            progress = {"steps": step + 1, "seconds": spent + now - started}
+            save_state(checkpoint, trainee, optimizer, facts | progress)
             saved = now
     _agree_on_statistics(trainee, accelerator)
     accelerator.free_memory()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,20 +50,30 @@ class Journal:
 
     def __enter__(self) -> Journal:
         if self.writes:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise RunError(
-                    f"{self.folder}: another run is at work here; wait for it, or choose "
-                    "another --out"
-                ) from None
-            except OSError as error:
-                raise RunError(f"{self.folder}: cannot write there ({error.strerror})") from None
-        self._read()
-        if self.writes:
-            self._adopt_recipe()
+            self._acquire()
+        try:
+            self._read()
+            if self.writes:
+                self._adopt_recipe()
+                for leftover in self.folder.glob(".*.tmp"):  # of writings that were killed
+                    leftover.unlink()
+        except BaseException:
+            if self.writes:
+                self._lock.release()
+            raise
         return self
+
+    def _acquire(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"{self.folder}: another run is at work here; wait for it, or choose another "
+                "directory"
+            ) from None
+        except OSError as error:
+            raise RunError(_unwritable(self.folder, error)) from None
 
     def __exit__(
         self,
@@ -86,12 +97,19 @@ class Journal:
         """Puts a result on record, flushed to the disk."""
         entry = {"key": key, "plan": self.plan(key), "time": round(time.time(), 3), **result}
         if self.writes:
-            with self.record.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                with self.record.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(entry) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise RunError(_unwritable(self.record, error)) from None
         self._done[key] = entry
         return entry
+
+    def keys(self, task: str) -> list[str]:
+        """What is on record of a task, oldest first."""
+        return [key for key in self._done if key.startswith(f"{task}/")]
 
     def plan(self, key: str) -> str:
         """A short hash of the plan of the task that `key` is about."""
@@ -102,20 +120,10 @@ class Journal:
     def _read(self) -> None:
         if not self.record.exists():
             return
-        lines = self.record.read_text(encoding="utf-8").split("\n")
-        torn = lines.pop()  # what a kill cut off; the stage is done again
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-                self._done[entry["key"]] = entry
-            except (ValueError, KeyError, TypeError):
-                raise RunError(
-                    f"{self.record}: line {number} is damaged; remove it and what follows to go "
-                    "on from there"
-                ) from None
-        if torn and self.writes:
-            with replacing(self.record) as beside:
-                beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        entries, whole = _parse(self.record)
+        self._done = {entry["key"]: entry for entry in entries}
+        if self.writes:
+            os.truncate(self.record, whole)  # what a kill cut off; the stage is done again
 
     def _adopt_recipe(self) -> None:
         """Keeps the recipe beside the record; only tasks that are not learnt yet may change."""
@@ -125,23 +133,43 @@ class Journal:
             try:
                 before = yaml.safe_load(path.read_text(encoding="utf-8"))
                 difference = _difference(self._settled(before), self._settled(yaml.safe_load(now)))
-            except (yaml.YAMLError, KeyError, TypeError):
-                difference = f"its {path.name} is damaged"
+            except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
+                raise RunError(
+                    f"{path}: is damaged; remove it to go on with the recipe that is given"
+                ) from None
             if difference:
                 raise RunError(
                     f"{self.folder}: holds a run of another recipe ({difference}); choose another "
-                    "--out, or the recipe that it was started with"
+                    "directory, or the recipe that it was started with"
                 )
-        with replacing(path) as beside:
-            beside.write_text(now, encoding="utf-8")
+        try:
+            with replacing(path) as beside:
+                beside.write_text(now, encoding="utf-8")
+        except OSError as error:
+            raise RunError(_unwritable(path, error)) from None
 
     def _settled(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What of a recipe can no longer change: all but the tasks still to be learnt."""
-        learnt = [task for task in document["tasks"] if f"{task['name']}/learnt" in self._done]
-        return {**document, "tasks": learnt}
+        """What of a recipe can no longer change.
+
+        All but the tasks still to be learnt, which come after those that are; and how often work
+        is saved, which changes nothing of what comes out.
+        """
+        learnt = [task["name"] for task in document["tasks"] if self._is_learnt(task["name"])]
+        tasks = document["tasks"][: len(learnt)]
+        return {**document, "tasks": tasks, "checkpoint_seconds": None}
+
+    def _is_learnt(self, task: str) -> bool:
+        return f"{task}/learnt" in self._done
 
     def _document(self) -> str:
         return dump_recipe(self._recipe) + yaml.safe_dump({"run": self._facts}, sort_keys=False)
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return (
+        f"{path}: cannot be written ({error.strerror or error}); free some space or give the "
+        "permission, or choose another directory"
+    )
 
 
 def _difference(before: Any, now: Any, where: str = "") -> str | None:
@@ -152,23 +180,47 @@ def _difference(before: Any, now: Any, where: str = "") -> str | None:
             if found:
                 return found
         return None
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for index, (a, b) in enumerate(zip(before, now, strict=True)):
+    if isinstance(before, list) and isinstance(now, list):
+        for index, (a, b) in enumerate(zip_longest(before, now)):
             found = _difference(a, b, f"{where}[{index}]")
             if found:
                 return found
         return None
-    return None if before == now else f"{where}: {before!r} there, {now!r} here"
+    return None if before == now else f"{where}: {_shown(before)} there, {_shown(now)} here"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and "name" in value:
+        value = value["name"]
+    return "nothing" if value is None else repr(value)
 
 
 def read_record(folder: str | Path) -> list[dict[str, Any]]:
     """Everything on record in a run's directory, oldest first.
 
+    A line that is being written, or that a kill cut off, is not there yet.
+
     Raises:
-        RunError: where there is no record.
+        RunError: where there is no record, or a line is damaged.
     """
     path = Path(folder) / "record.jsonl"
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: no record of a run ({error})") from None
+        return _parse(path)[0]
+    except OSError as error:
+        raise RunError(f"{path}: no record of a run ({error.strerror})") from None
+
+
+def _parse(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The entries of a record, and how many bytes they are: a kill may have cut off one more."""
+    data = path.read_bytes()
+    data = data[: data.rfind(b"\n") + 1]
+    entries = []
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            entries.append({**entry, "key": str(entry["key"]), "plan": str(entry["plan"])})
+        except (ValueError, KeyError, TypeError):
+            raise RunError(
+                f"{path}: line {number} is damaged; remove it and what follows to go on from there"
+            ) from None
+    return entries, len(data)

@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from paenet import packfile, tasks
-from paenet.datasets import DataError, open_examples
+from paenet.datasets import open_examples
 from paenet.packing.widening import Builder
-from paenet.tasks import Identity, TaskError
+from paenet.tasks import Identity
 from paenet.training.base import view_of
 from paenet.training.data import View, decode
 from paenet.training.environment import cache_folder
@@ -40,7 +40,7 @@ def judge(
         data: a table or an image folder; for an identity a pairs file.
         split: of the table; None takes every row.
         label: the table's column, where it is not called as in the task's training data.
-        limit: the first so many examples only.
+        limit: the first so many examples only; of pairs, so many from the whole file.
         backbone: builds the network, where the file names code of the user's own.
 
     Returns:
@@ -59,16 +59,15 @@ def judge(
         raise RunError(f"{path}: does not say what kind of task {name!r} is") from None
     cache = (cache or cache_folder()) / "images"
     if isinstance(task, Identity):
-        return {"task": name, "data": str(data)} | _verification(network, data, view, cache, batch)
+        return {"task": name, "data": str(data)} | _verification(
+            network, data, view, cache, batch, limit
+        )
     if label is not None:
         task = tasks.create(**{**task.describe(), "label": label})
     examples = open_examples(str(data), split)
     if limit is not None:
         examples = examples.select(range(min(limit, len(examples.paths))))
-    try:
-        found = decode(examples, view, Input(), cache, task)
-    except TaskError as error:
-        raise DataError(f"{data}: {error}") from None
+    found = decode(examples, view, Input(), cache, task)
     assert found.targets is not None
     outputs = predict(network, found, view, batch=batch)
     metrics = task.measure(outputs, found.targets)
@@ -83,9 +82,9 @@ def judge(
 
 
 def _verification(
-    network: nn.Module, data: str | Path, view: View, cache: Path, batch: int
+    network: nn.Module, data: str | Path, view: View, cache: Path, batch: int, limit: int | None
 ) -> dict[str, Any]:
-    pairs = open_pairs(str(data), view, Input(), cache)
+    pairs = open_pairs(str(data), view, Input(), cache, limit)
     return {
         "split": None,
         "count": len(pairs.same),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -126,24 +127,34 @@ def make_task(plan: TaskPlan) -> Task:
         raise RecipeError(str(error)) from None
 
 
-def open_pairs(path: str, view: View, given: Input, cache: Path) -> FacePairs:
+def open_pairs(
+    path: str, view: View, given: Input, cache: Path, limit: int | None = None
+) -> FacePairs:
     """The pairs of a pairs file, every image decoded.
+
+    Args:
+        limit: take at most so many pairs, evenly from the whole file, since its folds come one
+            after the other.
 
     Raises:
         RecipeError: where an image of a pair is broken, since a test cannot leave it out.
     """
     pairs = read_pairs(path)
-    images = decode(pairs.examples, view, given, cache)
+    chosen = np.arange(len(pairs))
+    if limit is not None and limit < len(pairs):
+        chosen = np.linspace(0, len(pairs) - 1, limit).round().astype(np.int64)
+    rows, (a, b) = np.unique([pairs.a[chosen], pairs.b[chosen]], return_inverse=True)
+    images = decode(pairs.examples.select(rows), view, given, cache)
     if images.broken:
         name, reason = images.broken[0]
         raise RecipeError(f"{path}: {name}: {reason}; every image of a pairs file must be readable")
     return FacePairs(
         Path(path).parent.name,
         images,
-        torch.as_tensor(pairs.a),
-        torch.as_tensor(pairs.b),
-        torch.as_tensor(pairs.same),
-        torch.as_tensor(pairs.fold),
+        torch.as_tensor(a),
+        torch.as_tensor(b),
+        torch.as_tensor(pairs.same[chosen]),
+        torch.as_tensor(pairs.fold[chosen]),
     )
 
 

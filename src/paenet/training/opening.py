@@ -1,11 +1,18 @@
-"""Packs whose backbone is the user's own code, which a file names but never runs."""
+"""Pack files that are about to be changed, and those whose backbone is the user's own code."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from accelerate import PartialState
+from filelock import FileLock, Timeout
+from torch import nn
 
 from paenet import backbones, packfile
 from paenet.packing.widening import Builder, Width
+from paenet.training.errors import RunError
 
 
 def own_builder(path: str | Path, name: str | None) -> Builder | None:
@@ -23,7 +30,34 @@ def own_builder(path: str | Path, name: str | None) -> Builder | None:
     arguments = packfile.describe(path)["backbone"]["arguments"]
     backbones.info(name)
 
-    def build(width: Width) -> object:
+    def build(width: Width) -> nn.Module:
         return backbones.create(name, width=width, **arguments)
 
-    return build  # type: ignore[return-value]
+    return build
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keeps others from changing a pack file meanwhile: what they add would be lost.
+
+    Raises:
+        PackFileError: where there is no such file.
+        RunError: where another command is changing it.
+    """
+    packfile.describe(path)
+    if not PartialState().is_main_process:  # one of several that share a run locks for all
+        yield
+        return
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"{path}: another command is changing it; wait for that one") from None
+    except OSError as error:
+        raise RunError(
+            f"{path.parent}: cannot be written to ({error.strerror}); give the permission"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -58,7 +58,6 @@ class Live:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._progress.start()
         self._bar = self._progress.add_task("", total=None, visible=False, loss=0.0)
         self._loss = 0.0
         self._logged = 0.0
@@ -66,6 +65,8 @@ class Live:
     def begin(self, key: str, steps: int, done: int, status: str) -> None:
         self._key, self._steps, self._done, self._loss = key, steps, done, 0.0
         self._started, self._first = time.monotonic(), done
+        # Not before there is something to show: an error in between would leave the bar standing.
+        self._progress.start()
         self._progress.reset(
             self._bar,
             description=f"{key}  {status}",

@@ -55,7 +55,7 @@ def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, floa
     seed = derive(session.recipe.seed, plan.name, "reference")
     head = new_head(material.task, fresh, session.view, seed)
     learner = fresh.learn(plan.name, head=head, sees="none", seed=seed)
-    training = TaskTraining(session, material, learner, budget, seed)
+    training = TaskTraining(session, material, fresh, learner, budget, seed)
     key = f"{plan.name}/reference-train"
     reached = training.stage(key, budget.epochs, budget.rate)
     session.reporter.say(
@@ -76,7 +76,8 @@ def _digest(session: Session, material: Material) -> str:
         "seed": recipe.seed,
         "limit": session.limit,
         "data": plan.data,
-        "examples": [split.hash for split in (material.train, material.val)],
+        "examples": [split.hash for _, split in material.splits()],
+        "labels": [split.targets_hash() for _, split in material.splits()],
         "pairs": plan.pairs,
         "task": material.task.describe(),
         "budget": None if material.teacher else plan.reference_budget().model_dump(),

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 
 from paenet import packfile, packing
 from paenet.packing import Pack
-from paenet.training.addition import add_task
+from paenet.training.addition import add_task, check_material
 from paenet.training.algorithm import Session
 from paenet.training.base import Base, base_of_recipe
 from paenet.training.environment import cache_folder, versions
@@ -51,12 +51,16 @@ def run(
     method = packing.method(recipe.method)
     base = base_of_recipe(recipe)
     with open_session(recipe, out, base, limit=limit, cache=cache, reporter=reporter) as session:
+        for plan in recipe.tasks:
+            check_material(session, plan)
         pack: Pack | None = None
         for plan in recipe.tasks:
             path = out / f"{plan.name if method.separate else 'pack'}.pae"
             if pack is None or method.separate:
                 pack = (
-                    packfile.read(path, backbone=base.build).pack if path.exists() else base.pack()
+                    packfile.read(path, backbone=base.own_builder).pack
+                    if path.exists()
+                    else base.pack()
                 )
             add_task(session, base, plan, pack, path)
     return out if method.separate else out / "pack.pae"
@@ -77,9 +81,10 @@ def open_session(
     Raises:
         RunError: where another run is at work there, or it holds the run of another recipe.
     """
-    reporter = reporter or Silent()
     AcceleratorState._reset_state()  # a process may hold several runs, of different precision
     accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
+    if reporter is None or not accelerator.is_main_process:
+        reporter = Silent()
     journal = Journal(folder, recipe, {"limit": limit}, writes=accelerator.is_main_process)
     with ExitStack() as stack:
         stack.callback(reporter.close)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -17,14 +17,25 @@ from paenet.training.errors import RunError
 def save_state(
     path: Path, module: nn.Module, optimizer: Optimizer | None, about: dict[str, Any]
 ) -> None:
-    """Writes a module's state and, where given, its optimiser's; atomic."""
+    """Writes a module's state and, where given, its optimiser's; atomic.
+
+    Raises:
+        RunError: where it cannot be written, for instance on a full disk.
+    """
     tensors = {f"module.{key}": value for key, value in module.state_dict().items()}
     if optimizer is not None:
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    with replacing(path) as beside:
-        save_file(plain, beside, metadata={"about": json.dumps(about)})
+    data = save(plain, metadata={"about": json.dumps(about)})
+    try:
+        with replacing(path) as beside:
+            beside.write_bytes(data)  # safetensors' own writing would hide what the system said
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or give the "
+            "permission, then run the same command again"
+        ) from None
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
