@@ -26,9 +26,14 @@ def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside(
 ) -> None:
     path = tmp_path / "record"
     path.write_text("old")
-    with pytest.raises(type(error)), replacing(path) as beside:
-        beside.write_text("half")
-        raise error
+
+    def write() -> None:
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

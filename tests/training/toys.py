@@ -12,6 +12,9 @@ from torch import nn
 
 from paenet import packfile, training
 from paenet.backbones.width import channels
+from paenet.packing import Learner
+from paenet.tasks import Metric
+from paenet.training.material import metric_as_json
 
 BACKBONE = "tests.training.toys:tiny"
 SIZE = 16
@@ -116,3 +119,29 @@ def entries(folder: Path) -> dict[str, dict[str, Any]]:
     record = training.read_record(folder)
     assert len({entry["key"] for entry in record}) == len(record), "a stage is on record twice"
     return {entry["key"]: entry for entry in record}
+
+
+def pairs(faces: Path, path: Path | None = None) -> Path:
+    """A pairs file over the table's test pictures: three folds, of two people each."""
+    rows = []
+    for fold in range(3):
+        a, b = 2 * fold, 2 * fold + 1
+        for one, other in ((0, 2), (1, 3), (2, 4), (3, 5)):
+            rows.append({"fold": fold, "path_a": f"{a}-{one}", "path_b": f"{a}-{other}", "same": 1})
+            rows.append({"fold": fold, "path_a": f"{a}-{one}", "path_b": f"{b}-{other}", "same": 0})
+    for row in rows:
+        row |= {key: f"test/{row[key]}.png" for key in ("path_a", "path_b")}
+    return write_csv(path or faces.parent / "pairs.csv", rows)
+
+
+def kept(network: nn.Module) -> float:
+    """The share of the tiny network's weights that are in use: a metric that is no accident."""
+    if isinstance(network, Learner):
+        return network.weights / sum(weight.numel() for weight, _ in network.owned().values())
+    weights = [p for p in network.get_submodule("backbone").parameters() if p.dim() > 1]
+    return sum(int((p != 0).sum()) for p in weights) / sum(p.numel() for p in weights)
+
+
+def measured(value: float) -> dict[str, dict[str, Any]]:
+    """A measurement as a record has it."""
+    return {"accuracy": metric_as_json(Metric(value, value, value, 1, "share"))}

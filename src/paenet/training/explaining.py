@@ -26,8 +26,8 @@ _MENDS = {
     "greater_than_equal": "give at least {ge:g}",
     "less_than": "give less than {lt:g}",
     "less_than_equal": "give at most {le:g}",
-    "too_short": "give at least {min_length}",
-    "too_long": "give at most {max_length}",
+    "too_short": "give {min_length} or more",
+    "too_long": "give {max_length} or less",
     "literal_error": "give {expected}",
 }
 _LONGEST = 60  # characters of a value that a message repeats
@@ -71,7 +71,14 @@ def explain(
 
 def kind_of(value: Any) -> str:
     """What sort of YAML a value is."""
-    names = {dict: "a mapping", list: "a list", str: "text", type(None): "nothing"}
+    names = {
+        type(None): "nothing",
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), f"a {type(value).__name__}")
 
 

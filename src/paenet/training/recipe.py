@@ -27,7 +27,7 @@ class Recipe(Section):
     method: str = "pae"
     norms: Literal["own", "base"] = "own"
     precision: Literal["float32", "bf16"] = "float32"
-    tasks: tuple[TaskPlan, ...] = Field(min_length=1)
+    tasks: tuple[TaskPlan, ...]
     seed: int = Field(0, ge=0)
     checkpoint_seconds: float = Field(120.0, ge=0)
 
@@ -45,6 +45,8 @@ class Recipe(Section):
     @field_validator("tasks")
     @classmethod
     def _distinct(cls, value: tuple[TaskPlan, ...]) -> tuple[TaskPlan, ...]:
+        if not value:
+            raise ValueError("empty; give at least one task")
         names = [task.name for task in value]
         for name in names:
             if names.count(name) > 1:
