@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,7 @@ def test_a_missed_goal_adds_filters_until_it_is_met(
     entries = toys.entries(tmp_path)
     assert [key for key in entries if "widen" in key] == ["a/widen-1", "a/widen-2"]
     weights = [entries[key]["weights"] for key in ("a/train", "a/widen-1", "a/widen-2")]
-    assert [b / a for a, b in zip(weights, weights[1:], strict=False)] == pytest.approx(
-        [1.5, 1.5], abs=0.2
-    )
+    assert [b / a for a, b in itertools.pairwise(weights)] == pytest.approx([1.5, 1.5], abs=0.2)
     assert entries["a/learnt"]["width"] > 1.5
 
 

@@ -59,7 +59,7 @@ def test_an_unknown_key_is_named_and_the_nearest_one_offered(
     [
         ("seed", "x", "seed: 'x': give a whole number"),
         ("seed", -1, "seed: -1: give at least 0"),
-        ("precision", "fp16", "precision: 'fp16': give 'float32' or 'bf16'"),
+        ("precision", "fp16", "precision: 'fp16': give 'auto', 'float32' or 'bf16'"),
         ("tasks.0.goal", {"within": 1.5}, "tasks[0].goal.within: 1.5: give at most 1"),
         ("tasks.0.goal", 0.9, "tasks[0].goal: 0.9: give a mapping of keys"),
         ("tasks.0.name", 7, "tasks[0].name: 7: give text"),

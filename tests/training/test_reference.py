@@ -38,7 +38,12 @@ def stages(recipe: training.Recipe, folder: Path, cache: Path) -> list[str]:
 def test_a_goal_within_a_reference_is_so_far_below_what_the_reference_reaches(
     faces: Path, tmp_path: Path
 ) -> None:
-    plan = within("a", faces, 0.25, reference={"epochs": 4, "batch": 16, "rate": 0.01})
+    plan = toys.task(
+        "a",
+        faces,
+        goal={"within": 0.25, "missed": "keep"},
+        reference={"epochs": 4, "batch": 16, "rate": 0.01},
+    )
     training.run(toys.recipe(plan), tmp_path)
     entries = toys.entries(tmp_path)
     found, goal = entries["a/reference"], entries["a/learnt"]["goal"]

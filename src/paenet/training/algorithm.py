@@ -29,6 +29,7 @@ from paenet.training.fit import Stage, Trainee, fit
 from paenet.training.journal import Journal
 from paenet.training.material import Material
 from paenet.training.plan import Budget, TaskPlan
+from paenet.training.precision import Precision
 from paenet.training.progress import Reporter
 from paenet.training.randomness import derive, seeded
 from paenet.training.recipe import Recipe
@@ -43,6 +44,7 @@ class Session:
         folder: the run's directory.
         cache: where what can be made again is kept.
         limit: at most so many examples of a split.
+        precision: what training computes in.
         weights: SHA-256 of the given network's file, None where it started from random values.
     """
 
@@ -52,6 +54,7 @@ class Session:
     cache: Path
     view: View
     limit: int | None
+    precision: Precision
     weights: str | None
     accelerator: Accelerator
     journal: Journal

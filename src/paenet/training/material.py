@@ -174,5 +174,7 @@ def open_material(
         open_split(plan, task, name, view=view, given=given, cache=cache, limit=limit, seed=seed)
         for name in SPLITS
     )
-    pairs = None if plan.pairs is None else open_pairs(plan.pairs, view, given, cache / "images")
+    pairs = None
+    if plan.pairs is not None:
+        pairs = open_pairs(plan.pairs, view, given, cache / "images", limit)
     return Material(plan, task, view, train, val, test, teacher, pairs)

@@ -26,7 +26,7 @@ class Recipe(Section):
     input: Input = Input()
     method: str = "pae"
     norms: Literal["own", "base"] = "own"
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["auto", "float32", "bf16"] = "float32"
     tasks: tuple[TaskPlan, ...]
     seed: int = Field(0, ge=0)
     checkpoint_seconds: float = Field(120.0, ge=0)

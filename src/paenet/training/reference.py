@@ -72,7 +72,7 @@ def _digest(session: Session, material: Material) -> str:
         "backbone": recipe.backbone.model_dump(),
         "weights": session.weights,
         "input": recipe.input.model_dump(),
-        "precision": recipe.precision,
+        "precision": session.precision,
         "seed": recipe.seed,
         "limit": session.limit,
         "data": plan.data,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from accelerate import Accelerator
+import torch
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 
 from paenet import packfile, packing
@@ -16,6 +18,7 @@ from paenet.training.algorithm import Session
 from paenet.training.base import Base, base_of_recipe
 from paenet.training.environment import cache_folder, versions
 from paenet.training.journal import Journal
+from paenet.training.precision import choose_precision
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
 
@@ -82,17 +85,17 @@ def open_session(
         RunError: where another run is at work there, or it holds the run of another recipe.
     """
     AcceleratorState._reset_state()  # a process may hold several runs, of different precision
-    accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
-    if reporter is None or not accelerator.is_main_process:
+    processes = PartialState()
+    if reporter is None or not processes.is_main_process:
         reporter = Silent()
-    journal = Journal(folder, recipe, {"limit": limit}, writes=accelerator.is_main_process)
+    journal = Journal(folder, recipe, {"limit": limit}, writes=processes.is_main_process)
     with ExitStack() as stack:
         stack.callback(reporter.close)
-        with accelerator.main_process_first():
+        with processes.main_process_first():
             stack.enter_context(journal)
-        accelerator.wait_for_everyone()
-        if journal.result("run") is None:
-            journal.write("run", limit=limit, versions=versions())
+            about = journal.result("run") or _begin(journal, recipe, limit, processes.device)
+        processes.wait_for_everyone()
+        precision = about["precision"]
         yield Session(
             recipe=recipe,
             method=packing.method(recipe.method),
@@ -100,8 +103,17 @@ def open_session(
             cache=cache or cache_folder(),
             view=base.view,
             limit=limit,
+            precision=precision,
             weights=None if base.weights is None else base.weights["sha256"],
-            accelerator=accelerator,
+            accelerator=Accelerator(mixed_precision="bf16" if precision == "bf16" else "no"),
             journal=journal,
             reporter=reporter,
         )
+
+
+def _begin(
+    journal: Journal, recipe: Recipe, limit: int | None, device: torch.device
+) -> dict[str, Any]:
+    """Records what a run depends on beside its recipe; one that goes on elsewhere keeps it."""
+    precision = choose_precision(recipe.precision, device)
+    return journal.write("run", limit=limit, precision=precision, versions=versions())
