@@ -31,6 +31,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             "fingerprint": record["fingerprint"],
             "goal": notes.get("goal"),
             "validation": notes.get("validation"),
+            "test": notes.get("test"),
             "terms": notes.get("terms"),
             **account["tasks"][record["name"]],
         }
@@ -46,55 +47,46 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints what `describe_pack` found."""
-    columns = (
-        "task",
-        "sees",
-        "width",
-        "owns",
-        "uses",
-        "goal",
-        "validation",
-        "paper MB",
-        "alone MB",
+    """Prints what `describe_pack` found, in 80 columns."""
+    tasks = document["tasks"]
+    table(
+        f"{document['file']} ({document['backbone']['name']})",
+        ("task", "metric", "goal", "validation", "test"),
+        [(name, *_figures(task)) for name, task in tasks.items()],
     )
-    rows = [
-        (
-            name,
-            ", ".join(task["sees"]) or "–",
-            _width(task["width"]),
-            f"{task['owned']:,}",
-            f"{(task['owned'] + task['seen']) / task['total']:.1%}",
-            _goal(task["goal"]),
-            _validation(task),
-            f"{task['paper_mib']:.2f}",
-            f"{task['separate_mib']:.2f}",
-        )
-        for name, task in document["tasks"].items()
-    ]
-    table(f"{document['file']} ({document['backbone']['name']})", columns, rows)
+    table(
+        "What it weighs",
+        ("task", "sees", "width", "owns", "uses", "paper MB", "alone MB"),
+        [(name, *_weights(task)) for name, task in tasks.items()],
+    )
     print(
         f"{document['owned']:,} of {document['total']:,} weights are owned, "
         f"{document['free']:,} are free.\n"
         f"In the paper's accounting {document['paper_mib']:.2f} MB, "
-        f"{document['of_separate']:.1%} of separate networks ({document['separate_mib']:.2f} MB); "
+        f"{document['of_separate']:.1%} of separate networks ({document['separate_mib']:.2f} MB);\n"
         f"this file has {megabytes(document['file_bytes'])}."
     )
 
 
-def _width(width: Any) -> str:
-    return f"{width:g}" if isinstance(width, int | float) else "per layer"
+def _figures(task: dict[str, Any]) -> tuple[str, ...]:
+    """The goal's metric, the goal, and what was reached; a goal that was missed says so."""
+    goal, validation, test = task["goal"], task["validation"] or {}, task["test"] or {}
+    metric = goal["metric"] if goal else next(iter(validation), None)
+    missed = goal is not None and not goal.get("met", True)
+    return (
+        metric or "–",
+        f"≥ {goal['threshold']:.3f}{' missed' if missed else ''}" if goal else "–",
+        *(interval(found[metric]) if metric in found else "–" for found in (validation, test)),
+    )
 
 
-def _goal(goal: dict[str, Any] | None) -> str:
-    if not goal:
-        return "–"
-    missed = "" if goal.get("met", True) else " missed"
-    return f"{goal['metric']} ≥ {goal['threshold']:.3f}{missed}"
-
-
-def _validation(task: dict[str, Any]) -> str:
-    if not task["validation"]:
-        return "–"
-    metric = task["goal"]["metric"] if task["goal"] else next(iter(task["validation"]))
-    return interval(task["validation"][metric])
+def _weights(task: dict[str, Any]) -> tuple[str, ...]:
+    width = task["width"]
+    return (
+        ", ".join(task["sees"]) or "–",
+        f"{width:g}" if isinstance(width, int | float) else "per layer",
+        f"{task['owned']:,}",
+        f"{(task['owned'] + task['seen']) / task['total']:.1%}",
+        f"{task['paper_mib']:.2f}",
+        f"{task['separate_mib']:.2f}",
+    )

@@ -9,7 +9,7 @@ import typer
 
 from paenet.cli.info import describe_pack, show
 from paenet.cli.options import Limit
-from paenet.cli.output import Json, emit, interval, table
+from paenet.cli.output import Json, emit, table
 
 
 def quickstart(
@@ -32,11 +32,10 @@ def _show(document: dict[str, Any], learnt: list[dict[str, Any]]) -> None:
     rows = []
     for entry in learnt:
         name = entry["key"].partition("/")[0]
-        metric = entry["test"][entry["goal"]["metric"]]
         first = entry["tasks"][name]["fingerprint"]
         last = learnt[-1]["tasks"][name]["fingerprint"]
         same = "identical" if first == last else "CHANGED"
-        rows.append((name, interval(metric), first[:12], last[:12], same))
-    columns = ("task", "test", "when learnt", "at the end", "")
-    table("Every task is what it was when it was learnt (fingerprints)", columns, rows)
+        rows.append((name, first[:12], last[:12], same))
+    columns = ("task", "when learnt", "at the end", "")
+    table("Fingerprints: every task is what it was when it was learnt", columns, rows)
     print(f"Try: pae check {document['file']}")

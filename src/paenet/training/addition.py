@@ -84,7 +84,14 @@ class _Addition:
             place(network, session.accelerator.device)
             reached = material.measure(network, material.val)
             met = reached[material.task.metric]["value"] >= goal["threshold"]
-            task.notes = self._notes(material, goal | {"met": met}, reached)
+            task.notes = {
+                "task": material.task.describe(),
+                "goal": goal | {"met": met},
+                "validation": reached,
+                "test": material.test_metrics(network),
+                "method": session.recipe.method,
+                "terms": plan.terms,
+            }
             if session.accelerator.is_main_process:
                 packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
         if session.accelerator.is_main_process:
@@ -121,6 +128,7 @@ class _Addition:
             limit=session.limit,
             seed=session.recipe.seed,
             teacher=teacher,
+            watch=session.reporter.count,
         )
         for name, split in material.splits():
             if split.broken:
@@ -141,18 +149,6 @@ class _Addition:
         teacher = self._base.network()
         place(teacher, self._session.accelerator.device)
         return teacher
-
-    def _notes(
-        self, material: Material, goal: dict[str, Any], reached: dict[str, Any]
-    ) -> dict[str, Any]:
-        """What the file keeps of the task beside its network."""
-        return {
-            "task": material.task.describe(),
-            "goal": goal,
-            "validation": reached,
-            "method": self._session.recipe.method,
-            "terms": self._plan.terms,
-        }
 
     def _state(self, probes: Split) -> dict[str, dict[str, str]]:
         """Every task's fingerprint, and a digest of its outputs on the probes."""
@@ -191,7 +187,6 @@ class _Addition:
         """Everything measured of the task."""
         pack, name = self._pack, self._plan.name
         own = pack.tasks[name]
-        network = pack.materialize(name).to(self._session.accelerator.device)
         return {
             "weights": {
                 "owned": pack.weights(name),
@@ -201,7 +196,7 @@ class _Addition:
             "width": pack.widths[own.width].width,
             "goal": own.notes["goal"],
             "val": own.notes["validation"],
-            "test": material.test_metrics(network),
+            "test": own.notes["test"],
             "examples": {split: len(rows) for split, rows in material.splits()},
             "broken": {split: list(rows.broken) for split, rows in material.splits()},
             "file_bytes": self._path.stat().st_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
 from paenet.training.plan import Budget, Input, TaskPlan
 from paenet.training.randomness import generator
+
+Progress = Callable[[int, int], None]  # told (images done, images in all)
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,13 @@ def open_split(
     cache: Path,
     limit: int | None,
     seed: int,
+    progress: Progress | None = None,
 ) -> Split:
     """Decodes a split (or takes it from the cache) and encodes its labels.
 
     Args:
         limit: take at most so many examples, drawn from `seed`.
+        progress: told while images are decoded.
 
     Raises:
         RecipeError: where the split is too small to train or judge anything.
@@ -90,7 +95,7 @@ def open_split(
     if limit is not None and limit < len(examples.paths):
         order = torch.randperm(len(examples.paths), generator=generator(seed, "limit", split))
         examples = examples.select(np.sort(order[:limit].numpy()))
-    return decode(examples, view, given, cache / "images", task)
+    return decode(examples, view, given, cache / "images", task, progress)
 
 
 def split_examples(plan: TaskPlan, split: str) -> Examples:
@@ -108,10 +113,15 @@ def split_examples(plan: TaskPlan, split: str) -> Examples:
 
 
 def decode(
-    examples: Examples, view: View, given: Input, cache: Path, task: Task | None = None
+    examples: Examples,
+    view: View,
+    given: Input,
+    cache: Path,
+    task: Task | None = None,
+    progress: Progress | None = None,
 ) -> Split:
     """The images of `examples` at the size that networks see, with the targets of `task`."""
-    images = Images(examples, view.size, cache, max_broken=given.max_broken)
+    images = Images(examples, view.size, cache, max_broken=given.max_broken, progress=progress)
     targets = None if task is None else encode(task, examples.select(images.kept))
     return Split(images.pixels, targets, tuple(images.broken), images.hash)
 

@@ -5,17 +5,24 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
-from paenet.training.data import Split, View
+from paenet.training.data import Progress, Split, View
 
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, split: Split, view: View, *, batch: int, mirror: bool = False
+    network: nn.Module,
+    split: Split,
+    view: View,
+    *,
+    batch: int,
+    mirror: bool = False,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Float32 outputs `(N, ...)` on the CPU; the network is left in the mode it was in.
 
     Args:
         mirror: show the images mirrored.
+        progress: called with (images done, images in all).
     """
     device = next(network.parameters()).device
     training = network.training
@@ -24,6 +31,8 @@ def predict(
     for start in range(0, len(split), batch):
         inputs = view.normalise(split.images(slice(start, start + batch)).to(device))
         outputs.append(network(inputs.flip(3) if mirror else inputs).float().cpu())
+        if progress is not None:
+            progress(min(start + batch, len(split)), len(split))
     network.train(training)
     return torch.cat(outputs).clone()
 

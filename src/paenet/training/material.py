@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from paenet import tasks
 from paenet.datasets import read_pairs
 from paenet.tasks import Metric, Task, TaskError
-from paenet.training.data import Split, View, decode, open_split
+from paenet.training.data import Progress, Split, View, decode, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
 from paenet.training.plan import Input, TaskPlan
@@ -29,6 +31,7 @@ class Material:
         train, val, test: the splits.
         teacher: the network that a distilled task imitates, else None.
         pairs: face pairs that an identity is tested on, else None.
+        progress: told while a network is judged.
     """
 
     plan: TaskPlan
@@ -39,6 +42,7 @@ class Material:
     test: Split
     teacher: nn.Module | None
     pairs: FacePairs | None
+    progress: Progress | None = None
     _taught: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def splits(self) -> list[tuple[str, Split]]:
@@ -53,7 +57,7 @@ class Material:
     def measure(self, network: nn.Module, split: Split) -> dict[str, dict[str, Any]]:
         """A network's metrics on a split in float32, the goal's first, as JSON."""
         batch = self.plan.budget.validate_batch
-        outputs = predict(network, split, self.view, batch=batch)
+        outputs = predict(network, split, self.view, batch=batch, progress=self.progress)
         targets = split.targets if self.teacher is None else self._teacher_outputs(split)
         assert targets is not None
         metrics = self.task.measure(outputs, targets)
@@ -65,7 +69,9 @@ class Material:
         assert self.teacher is not None
         if split.hash not in self._taught:
             batch = self.plan.budget.validate_batch
-            self._taught[split.hash] = predict(self.teacher, split, self.view, batch=batch)
+            self._taught[split.hash] = predict(
+                self.teacher, split, self.view, batch=batch, progress=self.progress
+            )
         return self._taught[split.hash]
 
     def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
@@ -73,7 +79,7 @@ class Material:
         metrics = self.measure(network, self.test)
         if self.pairs is not None:
             batch = self.plan.budget.validate_batch
-            metrics |= self.pairs.measure(network, self.view, batch)
+            metrics |= self.pairs.measure(network, self.view, batch, self.progress)
         return metrics
 
 
@@ -88,14 +94,18 @@ class FacePairs:
     same: Tensor
     fold: Tensor
 
-    def measure(self, network: nn.Module, view: View, batch: int) -> dict[str, dict[str, Any]]:
+    def measure(
+        self, network: nn.Module, view: View, batch: int, progress: Progress | None = None
+    ) -> dict[str, dict[str, Any]]:
         """Accuracy over the folds, plain and with the mean embedding subtracted.
 
         Embeddings of a face and its mirror image are averaged. Nothing is chosen on the fold that
         is judged: neither threshold nor mean.
         """
-        plain = predict(network, self.split, view, batch=batch)
-        mirrored = predict(network, self.split, view, batch=batch, mirror=True)
+        plain, mirrored = (
+            predict(network, self.split, view, batch=batch, mirror=mirror, progress=progress)
+            for mirror in (False, True)
+        )
         embeddings = tasks.average_flipped(plain, mirrored)
         found = {}
         for name, subtract in (("pairs", False), ("pairs_mean_subtracted", True)):
@@ -128,7 +138,12 @@ def make_task(plan: TaskPlan) -> Task:
 
 
 def open_pairs(
-    path: str, view: View, given: Input, cache: Path, limit: int | None = None
+    path: str,
+    view: View,
+    given: Input,
+    cache: Path,
+    limit: int | None = None,
+    progress: Progress | None = None,
 ) -> FacePairs:
     """The pairs of a pairs file, every image decoded.
 
@@ -144,7 +159,7 @@ def open_pairs(
     if limit is not None and limit < len(pairs):
         chosen = np.linspace(0, len(pairs) - 1, limit).round().astype(np.int64)
     rows, (a, b) = np.unique([pairs.a[chosen], pairs.b[chosen]], return_inverse=True)
-    images = decode(pairs.examples.select(rows), view, given, cache)
+    images = decode(pairs.examples.select(rows), view, given, cache, progress=progress)
     if images.broken:
         name, reason = images.broken[0]
         raise RecipeError(f"{path}: {name}: {reason}; every image of a pairs file must be readable")
@@ -167,14 +182,31 @@ def open_material(
     limit: int | None,
     seed: int,
     teacher: nn.Module | None,
+    watch: Callable[[str, int, int], None],
 ) -> Material:
-    """Everything of a plan, decoded (or from the cache) and encoded."""
+    """Everything of a plan, decoded (or from the cache) and encoded.
+
+    Args:
+        watch: told what is under way, and how many images of how many are done.
+    """
     task = make_task(plan)
+    decoding = partial(watch, f"{plan.name}/decode")
     train, val, test = (
-        open_split(plan, task, name, view=view, given=given, cache=cache, limit=limit, seed=seed)
+        open_split(
+            plan,
+            task,
+            name,
+            view=view,
+            given=given,
+            cache=cache,
+            limit=limit,
+            seed=seed,
+            progress=decoding,
+        )
         for name in SPLITS
     )
     pairs = None
     if plan.pairs is not None:
-        pairs = open_pairs(plan.pairs, view, given, cache / "images", limit)
-    return Material(plan, task, view, train, val, test, teacher, pairs)
+        pairs = open_pairs(plan.pairs, view, given, cache / "images", limit, decoding)
+    judging = partial(watch, f"{plan.name}/judge")
+    return Material(plan, task, view, train, val, test, teacher, pairs, judging)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+PAUSE = 20.0  # seconds between two plain lines
+
 
 class Reporter(Protocol):
     """Told what happens, in order."""
@@ -14,6 +16,9 @@ class Reporter(Protocol):
 
     def advance(self, loss: float) -> None:
         """One more step was made."""
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """So much is done of something that takes time and is no training."""
 
     def say(self, text: str) -> None:
         """Something happened that a person wants to know; plain text, one line."""
@@ -31,6 +36,9 @@ class Silent:
     def advance(self, loss: float) -> None:
         pass
 
+    def count(self, what: str, done: int, total: int) -> None:
+        pass
+
     def say(self, text: str) -> None:
         pass
 
@@ -41,7 +49,7 @@ class Silent:
 class Live:
     """A bar with stage, sparsity, metric, goal and time left, and a line for each result.
 
-    Where stderr is no terminal, plain lines take the bar's place.
+    Where stderr is no terminal, a plain line now and then takes the bar's place.
     """
 
     def __init__(self) -> None:
@@ -52,44 +60,29 @@ class Live:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.3f}"),
+            TextColumn("{task.completed}/{task.total}  {task.fields[detail]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._bar = self._progress.add_task("", total=None, visible=False, loss=0.0)
+        self._bar = self._progress.add_task("", total=None, visible=False, detail="")
+        self._name = ""
         self._loss = 0.0
         self._logged = 0.0
 
     def begin(self, key: str, steps: int, done: int, status: str) -> None:
-        self._key, self._steps, self._done, self._loss = key, steps, done, 0.0
-        self._started, self._first = time.monotonic(), done
-        # Not before there is something to show: an error in between would leave the bar standing.
-        self._progress.start()
-        self._progress.reset(
-            self._bar,
-            description=f"{key}  {status}",
-            total=steps,
-            completed=done,
-            visible=steps > 0,
-            loss=0.0,
-        )
+        self._loss = 0.0
+        self._open(key, steps, done, status)
 
     def advance(self, loss: float) -> None:
-        self._done += 1
         self._loss = loss if self._loss == 0.0 else 0.95 * self._loss + 0.05 * loss
-        self._progress.update(self._bar, completed=self._done, loss=self._loss)
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._logged >= 30:
-            left = (now - self._started) / (self._done - self._first) * (self._steps - self._done)
-            self._console.print(
-                f"{self._key}: {self._done}/{self._steps}  loss {self._loss:.3f}  "
-                f"{left / 60:.1f} min left",
-                markup=False,
-                soft_wrap=True,
-            )
-            self._logged = now
+        self._move(self._done + 1, f"loss {self._loss:.3f}")
+
+    def count(self, what: str, done: int, total: int) -> None:
+        if what != self._name or done < self._done:
+            self._open(what, total, 0)
+        self._move(done)
 
     def say(self, text: str) -> None:
         self._progress.update(self._bar, visible=False)
@@ -97,3 +90,29 @@ class Live:
 
     def close(self) -> None:
         self._progress.stop()
+
+    def _open(self, name: str, total: int, done: int, status: str = "") -> None:
+        self._name, self._total, self._done = name, total, done
+        self._started, self._first = time.monotonic(), done
+        # Not before there is something to show: an error in between would leave the bar standing.
+        self._progress.start()
+        self._progress.reset(
+            self._bar,
+            description=f"{name}  {status}",
+            total=total,
+            completed=done,
+            visible=total > 0,
+            detail="",
+        )
+
+    def _move(self, done: int, detail: str = "") -> None:
+        self._done = done
+        self._progress.update(self._bar, completed=done, detail=detail)
+        now = time.monotonic()
+        quiet = now - max(self._logged, self._started) < PAUSE
+        if self._console.is_terminal or quiet or done == self._first:
+            return
+        left = (now - self._started) / (done - self._first) * (self._total - done)
+        counted = f"{self._name}: {done}/{self._total}  {detail}".rstrip()
+        self._console.print(f"{counted}  {left / 60:.1f} min left", markup=False, soft_wrap=True)
+        self._logged = now
