@@ -56,10 +56,9 @@ class Material:
 
     def measure(self, network: nn.Module, split: Split) -> dict[str, dict[str, Any]]:
         """A network's metrics on a split in float32, the goal's first, as JSON."""
-        batch = self.plan.budget.validate_batch
-        outputs = predict(network, split, self.view, batch=batch, progress=self.progress)
         targets = split.targets if self.teacher is None else self._teacher_outputs(split)
         assert targets is not None
+        outputs = targets if network is self.teacher else self._predict(network, split)
         metrics = self.task.measure(outputs, targets)
         ordered = {self.task.metric: metrics.pop(self.task.metric), **metrics}
         return {name: metric_as_json(metric) for name, metric in ordered.items()}
@@ -68,11 +67,12 @@ class Material:
         """What the teacher says of a split; computed once."""
         assert self.teacher is not None
         if split.hash not in self._taught:
-            batch = self.plan.budget.validate_batch
-            self._taught[split.hash] = predict(
-                self.teacher, split, self.view, batch=batch, progress=self.progress
-            )
+            self._taught[split.hash] = self._predict(self.teacher, split)
         return self._taught[split.hash]
+
+    def _predict(self, network: nn.Module, split: Split) -> Tensor:
+        batch = self.plan.budget.validate_batch
+        return predict(network, split, self.view, batch=batch, progress=self.progress)
 
     def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """Metrics on test data: of the test split, and of the pairs where there are any."""
