@@ -53,6 +53,8 @@ def main() -> None:
     """Runs `pae`; every error that a user can mend ends in one line and exit code 2."""
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # typer keeps Ctrl-C to itself, and returns its code
+            raise KeyboardInterrupt
     except PaenetError as error:
         code = _fail(str(error), error)
     except TyperException as error:

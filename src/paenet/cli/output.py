@@ -28,12 +28,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.console import Console
     from rich.table import Table
 
-    sheet = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    sheet = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         sheet.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
         sheet.add_row(*row)
-    Console(soft_wrap=False).print(sheet)
+    console = Console(markup=False, highlight=False)
+    console.print(title, style="bold", soft_wrap=True)  # a path in it stays in one piece
+    console.print(sheet)
 
 
 def interval(metric: dict[str, Any]) -> str:

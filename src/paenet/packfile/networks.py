@@ -26,8 +26,8 @@ def builder_of(spec: BackboneSpec) -> Builder:
             known = suggest(spec.name, backbones.BACKBONES)
             raise PackFileError(f"its backbone {spec.name!r} does not exist{known}")
         raise CodeNeededError(
-            f"its backbone is {spec.name!r}, code that a file may not run by itself; "
-            "import it and hand it over: read(path, backbone=...)"
+            f"its backbone is {spec.name!r}, code that a file may not run by itself; hand it over: "
+            "read(path, backbone=...), or --backbone on the command line"
         )
 
     def build(width: Width) -> nn.Module:

@@ -1,0 +1,125 @@
+"""What a pack holds, for a person in 80 columns and for a script in one document."""
+
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from paenet.cli.info import show
+from tests.cli.answers import OWN, document, refusal
+from tests.cli.conftest import Pae
+from tests.training import toys
+
+
+@pytest.fixture
+def learnt(faces: Path, pae: Pae, tmp_path: Path) -> Path:
+    """A pack of two tasks, of which the second missed its goal."""
+    goals = ({"at_least": 0.0}, {"at_least": 1.5, "missed": "keep"})
+    tasks = [
+        toys.task(name, faces, goal=goal, widen={"times": 0}, terms="drawn, free to use")
+        for name, goal in zip(("shade", "again"), goals, strict=True)
+    ]
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(yaml.safe_dump(toys.document(*tasks)))
+    assert pae("run", recipe, "--out", tmp_path / "run").code == 0
+    return tmp_path / "run" / "pack.pae"
+
+
+def test_json_tells_everything_that_is_known_of_a_task(learnt: Path, pae: Pae) -> None:
+    found = document(pae("info", learnt, *OWN, "--json"))
+    entry = toys.entries(learnt.parent)["again/learnt"]
+    task = found["tasks"]["again"]
+    assert task["fingerprint"] == toys.fingerprints(learnt)["again"]
+    assert (task["kind"], task["sees"], task["width"]) == ("classification", ["shade"], 1.0)
+    assert (task["validation"], task["test"]) == (entry["val"], entry["test"])
+    assert task["goal"] == entry["goal"]
+    assert task["terms"] == "drawn, free to use"
+    weights = {key: task[key] for key in ("owned", "seen", "total")}
+    assert weights == entry["weights"]
+    assert found["file_bytes"] == learnt.stat().st_size
+    assert found["input"]["size"] == toys.SIZE
+    assert found["free"] == found["total"] - sum(t["owned"] for t in found["tasks"].values())
+
+
+def test_a_person_reads_metric_goal_figures_and_weights(learnt: Path, pae: Pae) -> None:
+    done = pae("info", learnt, *OWN)
+    assert done.code == 0
+    assert done.err == ""
+    task = document(pae("info", learnt, *OWN, "--json"))["tasks"]["shade"]
+    shares = [f"{task[split]['accuracy']['value']:.1%}"[:-1] for split in ("validation", "test")]
+    figures, weights = (line.split() for line in done.out.splitlines() if "  shade" in line[:7])
+    assert figures[1:4] == ["accuracy", "≥", "0.000"]
+    assert [figures[4], figures[7]] == shares
+    assert weights[1:5] == ["–", "1", "329", "50.0%"]
+
+
+def test_a_goal_that_was_missed_is_said_to_be(learnt: Path, pae: Pae) -> None:
+    lines = pae("info", learnt, *OWN).out.splitlines()
+    missed = [line.split() for line in lines if line.endswith(")  ") and " missed " in line]
+    assert [line[:5] for line in missed] == [["again", "accuracy", "≥", "1.500", "missed"]]
+
+
+def test_the_path_stays_in_one_piece_whatever_it_is_called(pae: Pae, tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]a folder" / ("x" * 100)
+    folder.mkdir(parents=True)
+    path = folder / "pack.pae"
+    assert pae("init", path, *OWN).code == 0
+    assert pae("info", path, *OWN).out.startswith(f"{path} (")
+
+
+def test_a_network_of_the_users_own_is_asked_for(pack: Path, pae: Pae) -> None:
+    refusal(
+        pae("info", pack), pack, f"{toys.BACKBONE!r}, code that a file may not run", "--backbone"
+    )
+    done = pae("info", pack, "--backbone", "tests.training.toys:tinny")
+    refusal(done, "'tinny' is missing; did you mean 'tiny'?")
+
+
+def test_another_network_than_the_packs_is_refused(pack: Path, pae: Pae) -> None:
+    refusal(pae("info", pack, "--backbone", "torch.nn:Identity"), pack)
+
+
+def test_both_tables_of_a_real_pack_fit_into_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with redirect_stdout(io.StringIO()) as out:
+        show(described("identity", "gender", "age", "expression"))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for name in ("identity", "gender", "age", "expression"):
+        figures, weights = (line for line in text.splitlines() if line.startswith(f"  {name} "))
+        assert "verification   ≥ 0.850 missed" in figures
+        assert "23,000,000" in weights
+    assert text.count("(100.0–100.0)") == 8
+
+
+def described(*names: str) -> dict[str, Any]:
+    """What is told of a large pack, every figure as wide as it gets."""
+    figure = {"value": 1.0, "low": 1.0, "high": 1.0, "count": 1866, "unit": "share"}
+    task = {
+        "goal": {"metric": "verification", "threshold": 0.85, "met": False},
+        "validation": {"verification": figure},
+        "test": {"verification": figure},
+        "sees": ["identity"],
+        "width": 1.22474,
+        "owned": 23_000_000,
+        "seen": 23_000_000,
+        "total": 46_000_000,
+        "paper_mib": 109.77,
+        "separate_mib": 179.62,
+    }
+    return {
+        "file": "runs/faces/pack.pae",
+        "backbone": {"name": "inception-resnet-v1"},
+        "tasks": dict.fromkeys(names, task),
+        "owned": 46_000_000,
+        "free": 0,
+        "total": 46_000_000,
+        "paper_mib": 219.34,
+        "separate_mib": 718.48,
+        "of_separate": 0.305,
+        "file_bytes": 230_000_000,
+    }
