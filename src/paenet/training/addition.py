@@ -40,6 +40,8 @@ def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Pat
             f"{path}: does not hold task {plan.name!r} as {session.journal.record} has it; put "
             "that file back, or move the run's directory away to learn the task anew"
         )
+    if session.accelerator.is_main_process:  # again where a kill came between
+        forget_states(session, plan.name)
 
 
 def check_material(session: Session, plan: TaskPlan) -> None:
@@ -97,8 +99,8 @@ class _Addition:
         if session.accelerator.is_main_process:
             now = self._state(probes)
             self._refuse_change(before, now)
+            session.checkpoint.unlink(missing_ok=True)
             session.journal.write(f"{plan.name}/learnt", tasks=now, **self._result(material))
-            forget_states(session, plan.name)
 
     def _goal(self, material: Material) -> dict[str, Any]:
         """The goal as it will be kept, with the value that the metric must reach."""

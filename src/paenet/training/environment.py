@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from platformdirs import user_cache_path
 
 PACKAGES = ("paenet", "torch", "numpy", "accelerate", "safetensors", "pillow")
@@ -16,6 +18,15 @@ def cache_folder() -> Path:
     """The user's cache; `PAENET_CACHE` puts it elsewhere."""
     given = os.environ.get("PAENET_CACHE")
     return Path(given) if given else user_cache_path("paenet")
+
+
+def launched() -> PartialState:
+    """The processes that share a run; this one alone, where no launcher has started others.
+
+    Accelerate lets processes talk on CPUs only where it is told that these are what they use.
+    """
+    on_cpus = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+    return PartialState(cpu=on_cpus or parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def versions() -> dict[str, Any]:

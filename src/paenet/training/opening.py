@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from accelerate import PartialState
 from filelock import FileLock, Timeout
 from torch import nn
 
 from paenet import backbones, packfile
 from paenet.packing.widening import Builder, Width
+from paenet.training.environment import launched
 from paenet.training.errors import RunError
 
 
@@ -45,7 +45,7 @@ def changing(path: Path) -> Iterator[None]:
         RunError: where another command is changing it.
     """
     packfile.describe(path)
-    if not PartialState().is_main_process:  # one of several that share a run locks for all
+    if not launched().is_main_process:  # one of several that share a run locks for all
         yield
         return
     lock = FileLock(path.with_name(f".{path.name}.lock"))

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 
@@ -16,7 +15,7 @@ from paenet.packing import Pack
 from paenet.training.addition import add_task, check_material
 from paenet.training.algorithm import Session
 from paenet.training.base import Base, base_of_recipe
-from paenet.training.environment import cache_folder, versions
+from paenet.training.environment import cache_folder, launched, versions
 from paenet.training.journal import Journal
 from paenet.training.precision import choose_precision
 from paenet.training.progress import Reporter, Silent
@@ -85,7 +84,7 @@ def open_session(
         RunError: where another run is at work there, or it holds the run of another recipe.
     """
     AcceleratorState._reset_state()  # a process may hold several runs, of different precision
-    processes = PartialState()
+    processes = launched()
     if reporter is None or not processes.is_main_process:
         reporter = Silent()
     journal = Journal(folder, recipe, {"limit": limit}, writes=processes.is_main_process)
@@ -93,7 +92,7 @@ def open_session(
         stack.callback(reporter.close)
         with processes.main_process_first():
             stack.enter_context(journal)
-            about = journal.result("run") or _begin(journal, recipe, limit, processes.device)
+            about = journal.result("run") or _begin(journal, recipe, limit, processes)
         processes.wait_for_everyone()
         precision = about["precision"]
         yield Session(
@@ -112,8 +111,13 @@ def open_session(
 
 
 def _begin(
-    journal: Journal, recipe: Recipe, limit: int | None, device: torch.device
+    journal: Journal, recipe: Recipe, limit: int | None, state: PartialState
 ) -> dict[str, Any]:
     """Records what a run depends on beside its recipe; one that goes on elsewhere keeps it."""
-    precision = choose_precision(recipe.precision, device)
-    return journal.write("run", limit=limit, precision=precision, versions=versions())
+    return journal.write(
+        "run",
+        limit=limit,
+        precision=choose_precision(recipe.precision, state.device),
+        processes=state.num_processes,
+        versions=versions(),
+    )

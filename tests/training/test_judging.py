@@ -1,0 +1,66 @@
+"""A learnt task on other data: what a file must say for it to be judged."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paenet import packfile, training
+from paenet.training import RunError
+from tests.training import toys
+
+Judge = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def learnt(faces: Path, tmp_path: Path) -> Path:
+    """A pack with one task, told in a few steps."""
+    plan = toys.task("shade", faces, prune={"stages": 0})
+    return training.run(toys.recipe(plan), tmp_path / "run")
+
+
+@pytest.fixture
+def judge(learnt: Path, faces: Path) -> Judge:
+    """Judges that task on the faces."""
+
+    def judge(**keys: Any) -> dict[str, Any]:
+        return training.judge(learnt, "shade", faces, backbone=toys.tiny, **keys)
+
+    return judge
+
+
+def rewrite(path: Path, *, about: dict[str, Any] | None = None, notes: bool = True) -> None:
+    """The same tasks in a file that says less."""
+    held = packfile.read(path, backbone=toys.tiny)
+    if not notes:
+        held.pack.tasks["shade"].notes = {}
+    packfile.write(
+        held.pack, path, backbone=held.spec, about=held.about if about is None else about
+    )
+
+
+def test_a_task_is_judged_as_it_was_when_it_was_learnt(learnt: Path, judge: Judge) -> None:
+    entry = toys.entries(learnt.parent)["shade/learnt"]
+    for split in ("val", "test"):
+        assert judge(split=split)["metrics"] == entry[split]
+
+
+def test_judging_changes_nothing_but_the_cache(learnt: Path, judge: Judge) -> None:
+    before = {path.name: path.read_bytes() for path in learnt.parent.iterdir()}
+    assert judge() == judge(batch=7)
+    assert {path.name: path.read_bytes() for path in learnt.parent.iterdir()} == before
+
+
+def test_a_file_that_does_not_say_what_a_task_is_about_is_named(learnt: Path, judge: Judge) -> None:
+    rewrite(learnt, notes=False)
+    with pytest.raises(RunError, match=f"{learnt}: does not say what kind of task 'shade' is"):
+        judge()
+
+
+def test_a_file_that_does_not_say_what_its_networks_see_is_named(
+    learnt: Path, judge: Judge
+) -> None:
+    rewrite(learnt, about={})
+    with pytest.raises(RunError, match=f"{learnt}: does not say what its networks see"):
+        judge()

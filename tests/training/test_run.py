@@ -1,0 +1,188 @@
+"""A lifelong run: every task of a recipe into one file, each once, none ever changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from paenet import packfile, training
+from paenet.datasets import DataError
+from paenet.packing import METHODS
+from paenet.training import GoalMissed, RecipeError, RunError, addition, precision
+from tests.training import toys
+
+
+def tasks(faces: Path, *names: str, **keys: Any) -> list[dict[str, Any]]:
+    return [toys.task(name, faces, **keys) for name in names]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != ".lock"}
+
+
+def test_every_older_task_is_on_record_as_it_was_learnt(faces: Path, tmp_path: Path) -> None:
+    path = training.run(toys.recipe(*tasks(faces, "a", "b", "c")), tmp_path)
+    entries = toys.entries(tmp_path)
+    for name in "abc":
+        later = [entries[f"{other}/learnt"]["tasks"][name] for other in "abc" if other >= name]
+        assert all(state == later[0] for state in later)
+        assert later[0]["fingerprint"] == toys.fingerprints(path)[name]
+    assert packfile.check(path, backbone=toys.tiny).ok
+    assert entries["c/learnt"]["weights"]["seen"] == entries["a/learnt"]["weights"]["owned"]
+
+
+def test_what_the_file_keeps_of_a_task_is_what_the_record_has(faces: Path, tmp_path: Path) -> None:
+    path = training.run(toys.recipe(*tasks(faces, "a", terms="free")), tmp_path)
+    notes = packfile.read(path, backbone=toys.tiny).pack.tasks["a"].notes
+    learnt = toys.entries(tmp_path)["a/learnt"]
+    assert notes["validation"] == learnt["val"]
+    assert notes["test"] == learnt["test"]
+    assert notes["goal"] == learnt["goal"]
+    assert (notes["method"], notes["terms"]) == ("pae", "free")
+    assert notes["task"]["classes"] == ["dark", "light"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_from_end_to_end(method: str, faces: Path, tmp_path: Path) -> None:
+    recipe = toys.recipe(*tasks(faces, "a", "b"), method=method)
+    path = training.run(recipe, tmp_path)
+    files = [path] if path.is_file() else [path / "a.pae", path / "b.pae"]
+    found = {name: state for file in files for name, state in toys.fingerprints(file).items()}
+    assert list(found) == ["a", "b"]
+    assert all(packfile.check(file, backbone=toys.tiny).ok for file in files)
+    entries = toys.entries(tmp_path)
+    assert entries["b/learnt"]["tasks"]["b"]["fingerprint"] == found["b"]
+
+
+def test_a_run_that_is_done_does_nothing_more(faces: Path, tmp_path: Path) -> None:
+    recipe = toys.recipe(*tasks(faces, "a", "b"))
+    training.run(recipe, tmp_path)
+    before = contents(tmp_path)
+    training.run(recipe, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_longer_recipe_goes_on_and_a_task_still_to_be_learnt_may_change(
+    faces: Path, tmp_path: Path
+) -> None:
+    hopeless = toys.task("b", faces, goal={"at_least": 1.5}, widen={"times": 0})
+    with pytest.raises(GoalMissed, match=r"task 'b': reached accuracy .* tasks learnt so far are"):
+        training.run(toys.recipe(*tasks(faces, "a"), hopeless), tmp_path)
+    before = toys.fingerprints(tmp_path / "pack.pae")
+    path = training.run(toys.recipe(*tasks(faces, "a", "b", "c")), tmp_path)
+    after = toys.fingerprints(path)
+    assert list(after) == ["a", "b", "c"]
+    assert after["a"] == before["a"]
+
+
+def test_a_seed_says_it_all(faces: Path, tmp_path: Path) -> None:
+    found = [
+        toys.fingerprints(training.run(toys.recipe(*tasks(faces, "a"), seed=seed), tmp_path / name))
+        for name, seed in (("one", 0), ("two", 0), ("three", 1))
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_limit_takes_so_many_examples_of_every_split(faces: Path, tmp_path: Path) -> None:
+    plan = toys.task("a", faces, pairs=str(toys.pairs(faces)))
+    training.run(toys.recipe(plan), tmp_path, limit=5)
+    assert toys.entries(tmp_path)["a/learnt"]["examples"] == {"train": 5, "val": 5, "test": 5}
+
+
+def test_a_run_says_in_what_it_computes_and_keeps_to_it_elsewhere(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = toys.recipe(*tasks(faces, "a"), precision="auto")
+    monkeypatch.setattr(precision, "_step", lambda *, half: 1.0 if half else 2.0)
+    training.run(recipe, tmp_path / "run")
+    assert toys.entries(tmp_path / "run")["run"]["precision"] == "bf16"
+    longer = toys.recipe(*tasks(faces, "a", "b"), precision="auto")
+    monkeypatch.setattr(precision, "_step", lambda *, half: 2.0 if half else 1.0)
+    path = training.run(longer, tmp_path / "run")
+    explicit = toys.recipe(*tasks(faces, "a", "b"), precision="bf16")
+    assert toys.fingerprints(path) == toys.fingerprints(training.run(explicit, tmp_path / "bf16"))
+
+
+# ---------------------------------------------------------------- bad data
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Path:
+    """The pictures once more, to be broken."""
+    (tmp_path / "loose").mkdir()
+    return toys.table(tmp_path / "loose")
+
+
+def spoil(table: Path, count: int) -> list[str]:
+    """Breaks some training pictures; returns their paths."""
+    paths = [row["path"] for row in toys.read_csv(table) if row["split"] == "train"][:count]
+    for path in paths:
+        (table.parent / path).write_bytes(b"\x89PNG no more")
+    return paths
+
+
+def test_a_broken_picture_is_counted_named_and_left_out(loose: Path, tmp_path: Path) -> None:
+    (path,) = spoil(loose, 1)
+    recipe = toys.recipe(*tasks(loose, "a"), input={"size": toys.SIZE, "max_broken": 0.05})
+    training.run(recipe, tmp_path / "run")
+    learnt = toys.entries(tmp_path / "run")["a/learnt"]
+    assert learnt["examples"]["train"] == 8 * toys.PICTURES - 1
+    assert [named for named, _ in learnt["broken"]["train"]] == [path]
+
+
+def test_too_many_broken_pictures_stop_the_run(loose: Path, tmp_path: Path) -> None:
+    spoil(loose, 2)
+    with pytest.raises(DataError, match=r"1 of 48 images are broken.*max_broken = 0.01"):
+        training.run(toys.recipe(*tasks(loose, "a")), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"settings": {"classes": ["dark", "grey"], "label": "shade"}}, "'light'"),
+        ({"settings": {"classes": ["dark", "light"], "label": "shades"}}, "'shades'"),
+        ({"data": {"table": "/nowhere/faces.csv"}}, "/nowhere/faces.csv: No such file"),
+    ],
+)
+def test_a_plan_is_held_to_its_data_before_anything_is_trained(
+    keys: dict[str, Any], reason: str, faces: Path, tmp_path: Path
+) -> None:
+    recipe = toys.recipe(*tasks(faces, "a"), toys.task("b", faces, **keys))
+    with pytest.raises((DataError, RecipeError), match=f"task 'b'.*{reason}|{reason}"):
+        training.run(recipe, tmp_path)
+    assert "a/train" not in toys.entries(tmp_path)
+
+
+def test_two_runs_in_one_directory_are_refused(faces: Path, tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(RunError, match=f"{tmp_path}: another run is at work here"),
+    ):
+        training.run(toys.recipe(*tasks(faces, "a")), tmp_path)
+
+
+def test_a_pack_that_is_not_the_runs_is_refused(faces: Path, tmp_path: Path) -> None:
+    recipe = toys.recipe(*tasks(faces, "a"))
+    path = training.run(recipe, tmp_path / "run")
+    other = training.run(toys.recipe(*tasks(faces, "a"), seed=1), tmp_path / "other")
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(RunError, match=r"does not hold task 'a' as .*record.jsonl has it"):
+        training.run(recipe, tmp_path / "run")
+
+
+def test_a_change_of_an_older_task_would_be_told(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = addition.learn
+
+    def corrupt(session: Any, pack: Any, *arguments: Any) -> Any:
+        if "a" in pack.tasks:
+            next(iter(pack.layers.values())).theta[:] = 1.0
+        return learn(session, pack, *arguments)
+
+    monkeypatch.setattr(addition, "learn", corrupt)
+    with pytest.raises(RunError, match="task 'a' changed while 'b' was learnt; this is a defect"):
+        training.run(toys.recipe(*tasks(faces, "a", "b")), tmp_path)
