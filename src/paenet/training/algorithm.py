@@ -263,8 +263,8 @@ def learn(session: Session, pack: Pack, material: Material, threshold: float) ->
     if reached < threshold:
         if plan.goal.missed == "stop":
             raise GoalMissed(_missed(material, reached, threshold, widened, session))
-        # Prune while what was reached holds, as loosely as the goal: a task that asked for more than
-        # it could have must not keep all the free weights.
+        # Prune while what was reached holds, as loosely as the goal: a task that asked for more
+        # than it could have must not keep all the free weights.
         threshold = reached - (plan.goal.within or 0.0)
     if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
         _prune(session, training, material, threshold, key)
