@@ -7,10 +7,13 @@ from paenet.packing.learner import Learner
 from paenet.packing.methods import METHODS, Method, method
 from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
+from paenet.packing.values import GRIDS, NATIVE
 from paenet.packing.widening import width_for
 
 __all__ = [
+    "GRIDS",
     "METHODS",
+    "NATIVE",
     "Learner",
     "Method",
     "Pack",

@@ -85,7 +85,7 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
             f"layer {name!r}: what {learner.name!r} sees changed while it was learnt; learn it "
             "again from the pack"
         )
-    values[mine] = theta.detach().cpu()[mine]
+    values[mine] = owned(theta).detach().cpu()[mine]
     owner[mine] = slot
     values[owner == 0] = 0
     return values, owner

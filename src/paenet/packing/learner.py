@@ -13,6 +13,7 @@ from paenet.packing.errors import PackingError
 from paenet.packing.layout import PRIVATE, join
 from paenet.packing.owned import OwnedWeight, own, owned_layers
 from paenet.packing.pruning import Rank, select
+from paenet.packing.values import check_grid
 from paenet.packing.widening import (
     Maps,
     Width,
@@ -116,6 +117,42 @@ class Learner(nn.Module):
         )
         for name, (_, weight) in owned.items():
             weight.trainable.copy_(kept[name])
+
+    @torch.no_grad()
+    def snap(self, grid: str) -> None:
+        """Keeps the task's own weights to a value grid from now on, as they are frozen later.
+
+        Each layer's grid is fitted to the values that the weights have now. Training goes on with
+        the rounded values in the network: a weight then moves from one value to another. Widening
+        forgets the grid, so snap last.
+
+        Args:
+            grid: one of `paenet.packing.GRIDS`; `float32` lifts what was set before.
+
+        Raises:
+            PackingError: where there is no such grid, the weights are not float32, or the task is
+                frozen.
+        """
+        self._refuse_frozen()
+        owned = self.owned()
+        for theta, _ in owned.values():
+            check_grid(grid, theta.dtype)
+        for theta, weight in owned.values():
+            weight.snap(grid, theta)
+
+    @torch.no_grad()
+    def round_rest(self) -> None:
+        """Rounds the task's norms, biases, slopes and head to bfloat16 values, once.
+
+        Raises:
+            PackingError: where the task is frozen.
+        """
+        self._refuse_frozen()
+        private = set(self._pack[0].layout.private) if self.norms == "own" else set()
+        rest = [t for key, t in self.backbone.state_dict().items() if key in private]
+        for tensor in (*rest, *self.head.state_dict().values()):
+            if tensor.dtype == torch.float32:
+                tensor.copy_(tensor.bfloat16())
 
     @torch.no_grad()
     def widen(self, width: Width, seed: int | None = None) -> None:
