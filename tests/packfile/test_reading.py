@@ -94,13 +94,15 @@ def test_a_builder_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
 
 def test_keys_of_a_newer_minor_version_are_passed_over_with_a_warning(tmp_path: Path) -> None:
     def newer(document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        document["format"] = "0.7"
+        document["format"] = "1.7"
         document["stems"] = {"a": "layer3"}
         document["tasks"][1]["grid"] = "int8"
+        document["tasks"][1]["codings"]["more"] = "less"
 
     pack = tiny()
     path = changed(saved(pack, tmp_path), newer)
-    with pytest.warns(PackFileWarning, match=r"pack\.pae: format 0\.7 .*: stems, tasks\.1\.grid;"):
+    keys = r"stems, tasks\.1\.grid, tasks\.1\.codings\.more"
+    with pytest.warns(PackFileWarning, match=rf"pack\.pae: format 1\.7 .*: {keys};"):
         file = read(path, backbone=nn.Linear(2, 2))
     assert file.pack.fingerprint("b") == pack.fingerprint("b")
 
@@ -114,13 +116,13 @@ def test_a_file_of_this_version_gives_no_warning(tmp_path: Path) -> None:
 
 def test_a_newer_major_version_is_refused_by_name(tmp_path: Path) -> None:
     def newer(document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        document["format"] = "1.2"
+        document["format"] = "2.1"
 
     path = saved(tiny(), tmp_path)
     # `changed` writes what it is given, so that the digest is right and only the version strange.
     path = changed(path, newer)
     for function in (read, describe):
-        with pytest.raises(PackFileError, match=r"has format 1\.2, .* up to 0\.x; update paenet"):
+        with pytest.raises(PackFileError, match=r"has format 2\.1, .* reads 1\.x; update paenet"):
             function(path)
 
 

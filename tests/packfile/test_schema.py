@@ -37,6 +37,10 @@ BROKEN: dict[str, tuple[tuple[object, ...], object, str]] = {
     "fingerprint": (("tasks", 0, "fingerprint"), "no", "tasks.0.fingerprint"),
     "notes-of-text": (("tasks", 0, "notes"), "x", "tasks.0.notes"),
     "head-of-text": (("tasks", 0, "head"), "Linear", "tasks.0.head"),
+    "no-codings": (("tasks", 1, "codings"), None, "tasks.1.codings"),
+    "coding-unknown": (("tasks", 1, "codings", "values"), "int9", "tasks.1.codings.values"),
+    "coding-of-nine-bits": (("tasks", 0, "codings", "values"), "codebook9", "tasks.0.codings.val"),
+    "coding-that-leaves": (("tasks", 0, "codings", "head"), "../head", "tasks.0.codings.head"),
     "about-of-nothing": (("about",), None, "about"),
 }
 

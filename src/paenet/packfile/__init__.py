@@ -4,7 +4,10 @@ from paenet.packfile.accounting import Account, TaskAccount, accounting
 from paenet.packfile.checking import Report, check
 from paenet.packfile.container import FORMAT
 from paenet.packfile.errors import CodeNeededError, PackFileError, PackFileWarning
-from paenet.packfile.reading import PackFile, describe, read
+from paenet.packfile.extracting import extract
+from paenet.packfile.ledger import Ledger, TaskBytes, ledger
+from paenet.packfile.merging import merge
+from paenet.packfile.reading import PackFile, describe, load, read
 from paenet.packfile.schema import BackboneSpec
 from paenet.packfile.tensors import Finding
 from paenet.packfile.writing import write
@@ -15,14 +18,20 @@ __all__ = [
     "BackboneSpec",
     "CodeNeededError",
     "Finding",
+    "Ledger",
     "PackFile",
     "PackFileError",
     "PackFileWarning",
     "Report",
     "TaskAccount",
+    "TaskBytes",
     "accounting",
     "check",
     "describe",
+    "extract",
+    "ledger",
+    "load",
+    "merge",
     "read",
     "write",
 ]

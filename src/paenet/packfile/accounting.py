@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from paenet.packfile.reading import PackFile
-from paenet.packfile.writing import tensors_of
 from paenet.packing import Pack, PackedTask
 from paenet.packing.pack import FREE, MOST_TASKS
 
@@ -27,7 +26,6 @@ class TaskAccount(TypedDict):
             norms, slopes. 0 where it uses the base's.
         statistics: values of its norms that are not trained: running mean and variance, counts.
         head: parameters of its head.
-        bytes: of its owned weights as float32, and of its private tensors and head as they are.
         paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter.
         separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
             first width, with its head.
@@ -39,7 +37,6 @@ class TaskAccount(TypedDict):
     private: int
     statistics: int
     head: int
-    bytes: int
     paper_mib: float
     separate_mib: float
 
@@ -50,8 +47,6 @@ class Account(TypedDict):
     Attributes:
         tasks: by name.
         owned, free, total: packed weights at the widest width.
-        bytes: of all tensors as a `.pae` of this version holds them: free weights, owner maps and
-            channel maps included, metadata not.
         paper_mib, separate_mib: sums over the tasks, in MiB (2**20 bytes).
         of_separate: the first by the second; 0 where there is no task.
     """
@@ -60,7 +55,6 @@ class Account(TypedDict):
     owned: int
     free: int
     total: int
-    bytes: int
     paper_mib: float
     separate_mib: float
     of_separate: float
@@ -88,7 +82,6 @@ def accounting(pack: Pack | PackFile) -> Account:
         owned=total - owned[FREE],
         free=owned[FREE],
         total=total,
-        bytes=_bytes(tensors_of(pack).values()),
         paper_mib=paper,
         separate_mib=separate,
         of_separate=paper / separate if separate else 0.0,
@@ -110,7 +103,6 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
     private = _values(trained.values())
     head = _values(task.head.parameters())
     weights = owned[task.slot]
-    kept = [*task.private.values(), *task.head.state_dict().values()]
     return TaskAccount(
         owned=weights,
         seen=sum(owned[pack.tasks[name].slot] for name in task.sees),
@@ -118,7 +110,6 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
         private=private,
         statistics=_values(task.private.values()) - private,
         head=head,
-        bytes=VALUE_BYTES * weights + _bytes(kept),
         paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head)) / MIB,
         separate_mib=VALUE_BYTES * (dense[0].packed + dense[0].private + head) / MIB,
     )
@@ -134,7 +125,3 @@ def _owned(pack: Pack) -> list[int]:
 
 def _values(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors)
-
-
-def _bytes(tensors: Iterable[Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

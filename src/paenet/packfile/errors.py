@@ -27,3 +27,8 @@ def naming(path: Path) -> Iterator[None]:
     except PaenetError as error:
         kind = type(error) if isinstance(error, PackFileError) else PackFileError
         raise kind(f"{path}: {error}") from error
+
+
+def damaged(fact: str) -> PackFileError:
+    """The error of a file that is not as it was written."""
+    return PackFileError(f"is damaged: {fact}; copy it again from where it came from")

@@ -1,7 +1,7 @@
 """From a file to a pack."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from paenet.packfile import container
 from paenet.packfile import tensors as named
+from paenet.packfile.decoding import Contents, contents
 from paenet.packfile.errors import PackFileError, PackFileWarning, naming
+from paenet.packfile.materializing import materialize
 from paenet.packfile.restoring import restore
-from paenet.packfile.schema import BackboneSpec, Document, parse, unknown_keys
+from paenet.packfile.schema import BackboneSpec, parse, unknown_keys
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
 
@@ -41,7 +43,7 @@ def read(
     """Reads a pack; nothing that the file says makes any code run but paenet's own.
 
     Every bit is checked, and every law that can be seen without computing (`check` verifies the
-    fingerprints too). Memory use peaks at about twice the file's size.
+    fingerprints too).
 
     Args:
         path: of the file.
@@ -56,12 +58,34 @@ def read(
         PackFileWarning: where a newer version wrote keys that this one passes over.
     """
     path = Path(path)
-    with naming(path):
-        document, tensors = decode(container.read_bytes(path), path)
-        for finding in named.broken(document, tensors):
-            raise PackFileError(finding.message)
-        pack = restore(document, tensors, backbone, heads or {})
-    return PackFile(pack, document.spec, document.about)
+    with naming(path), container.opened(path) as archive:
+        held = understood(archive, path)
+        pack = restore(held, sound(held), backbone, heads or {})
+    return PackFile(pack, held.document.spec, held.document.about)
+
+
+def load(
+    path: str | Path,
+    tasks: Collection[str] | None = None,
+    *,
+    backbone: nn.Module | Builder | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
+) -> dict[str, nn.Sequential]:
+    """The networks of some tasks as plain modules, in evaluation mode; see `Pack.materialize`.
+
+    Reads what these tasks need and nothing else, one layer after the other: memory use peaks
+    at little more than what is returned.
+
+    Args:
+        path, backbone, heads: as for `read`.
+        tasks: their names; all by default.
+
+    Raises:
+        PackFileError: as `read`, and where there is no such task.
+    """
+    path = Path(path)
+    with naming(path), container.opened(path) as archive:
+        return materialize(understood(archive, path), tasks, backbone, heads or {})
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -74,22 +98,37 @@ def describe(path: str | Path) -> dict[str, Any]:
         PackFileError: as `read`, for what the head of the file can tell.
     """
     path = Path(path)
-    with naming(path):
-        raw = container.load_document(path)
-        parse(raw)
-    return raw
+    with naming(path), container.opened(path) as archive:
+        parse(archive.document)
+        return archive.document
 
 
-def decode(data: bytes, path: Path) -> tuple[Document, dict[str, Tensor]]:
-    """The document and the tensors of a file, not yet held against each other."""
-    raw, tensors = container.decode(data)
-    document = parse(raw)
+def understood(archive: container.Archive, path: Path) -> Contents:
+    """What is in an open file; keys of newer minor versions are warned of.
+
+    Raises:
+        PackFileError: where the document, or the list of streams, is not as it must be.
+    """
+    document = parse(archive.document)
     unknown = list(unknown_keys(document))
     if unknown:
         warnings.warn(
-            f"{path}: format {raw['format']} has keys that this paenet does not know: "
-            f"{', '.join(unknown)}; they are passed over, and lost if the pack is written again",
+            f"{path}: format {archive.document['format']} has keys that this paenet does not "
+            f"know: {', '.join(unknown)}; they are passed over, and lost if the pack is written "
+            "again",
             PackFileWarning,
             stacklevel=3,
         )
-    return document, tensors
+    return contents(archive, document)
+
+
+def sound(held: Contents) -> dict[str, Tensor]:
+    """Every tensor of a file, none of which breaks a law that can be seen in it alone.
+
+    Raises:
+        PackFileError: names the first that does.
+    """
+    tensors = held.everything()
+    for finding in named.infinite(tensors):
+        raise PackFileError(finding.message)
+    return tensors

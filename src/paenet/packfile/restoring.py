@@ -1,7 +1,7 @@
 """A pack from a file's document and tensors, each held against the network it belongs to."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from paenet.errors import suggest
 from paenet.packfile import heads
 from paenet.packfile import tensors as named
+from paenet.packfile.decoding import Contents
 from paenet.packfile.errors import CodeNeededError, PackFileError
 from paenet.packfile.networks import builder_of, skeletons
 from paenet.packfile.schema import Document, TaskRecord
@@ -22,36 +23,58 @@ State = Mapping[str, Tensor]
 
 
 def restore(
-    document: Document,
+    held: Contents,
     tensors: Mapping[str, Tensor],
     backbone: nn.Module | Builder | None,
-    given_heads: Mapping[str, nn.Module],
+    heads: Mapping[str, nn.Module],
 ) -> Pack:
     """The pack, which takes the tensors over.
+
+    Args:
+        tensors: all of the file's.
 
     Raises:
         PackFileError: names the first tensor that is missing, too many or of another shape.
     """
-    names = [task.name for task in document.tasks]
-    for name in given_heads:
+    names = [task.name for task in held.document.tasks]
+    for name in heads:
         if name not in names:
             raise PackFileError(f"heads: the file has no task {name!r}{suggest(name, names)}")
-    shelf = Shelf(tensors)
+    rest = {n: t for n, t in tensors.items() if not n.startswith(("theta.", "owner."))}
+    pack = frame(held, held.document.tasks, rest, backbone, heads)
+    for layer in pack.layout.packed:
+        pack.layers[layer] = PackedLayer(tensors[named.theta(layer)], tensors[named.owner(layer)])
+    return pack
+
+
+def frame(
+    held: Contents,
+    records: Collection[TaskRecord],
+    tensors: Mapping[str, Tensor],
+    backbone: nn.Module | Builder | None,
+    heads: Mapping[str, nn.Module],
+) -> Pack:
+    """A pack of some tasks that still lacks its layers.
+
+    Args:
+        records: the tasks, the first one among them.
+        tensors: channel maps, and the private tensors and heads of these tasks.
+
+    Raises:
+        PackFileError: names the first tensor that is missing, too many or of another shape.
+    """
+    document = held.document
+    weights = {n: held.listed[n] for n in map(named.theta, named.layers_of(held.listed))}
+    shelf = Shelf({**weights, **tensors})
     widths = skeletons(document.spec, list(document.widths), backbone)
     layout = layout_of(widths[0].skeleton)
     states: list[State] = [width.skeleton.state_dict() for width in widths]
-    layers = {}
     for name in layout.packed:
-        weight = states[-1][join(name, "weight")]
-        # Not `empty_like`: without a device, that one imports a computer algebra system.
-        owners = torch.empty(weight.shape, dtype=torch.uint8, device="meta")
-        layers[name] = PackedLayer(
-            shelf.take(named.theta(name), weight), shelf.take(named.owner(name), owners)
-        )
+        shelf.take(named.theta(name), states[-1][join(name, "weight")])
     for i, width in enumerate(widths[:-1]):
         width.maps = _maps(shelf, i, layout, states[i], states[-1])
     tasks: dict[str, PackedTask] = {}
-    for record in document.tasks:
+    for record in records:
         base = None if document.base is None else tasks.get(document.base)
         tasks[record.name] = PackedTask(
             record.name,
@@ -59,13 +82,13 @@ def restore(
             tuple(record.sees),
             record.width,
             _private(shelf, record, layout, states[record.width], base),
-            _head(shelf, record, given_heads.get(record.name)),
+            _head(shelf, record, heads.get(record.name)),
             record.notes,
         )
     shelf.check_empty()
     return Pack.restored(
         _builder(document, backbone),
-        layers=layers,
+        layers={},
         widths=widths,
         tasks=tasks,
         example=None if document.example is None else torch.empty(document.example, device="meta"),

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from paenet.packfile.codings import CODINGS
 from paenet.packfile.errors import PackFileError
 from paenet.packing.pack import MOST_TASKS
 
@@ -52,6 +53,14 @@ class BackboneRecord(_Record):
     arguments: dict[str, Any]
 
 
+class CodingsRecord(_Record):
+    """How a task's values are written: its weights; its norms, biases and slopes; its head."""
+
+    values: Literal[*CODINGS]  # type: ignore[valid-type]
+    private: Literal["float32", "bfloat16"]
+    head: Literal["float32", "bfloat16"]
+
+
 class TaskRecord(_Record):
     """A task, without its tensors.
 
@@ -61,6 +70,7 @@ class TaskRecord(_Record):
         sees: earlier tasks whose weights it uses.
         width: index into the document's `widths`.
         head: the head as `heads.describe` says it; None where code outside the file makes it.
+        codings: how its values are written.
         fingerprint: of the task's network.
         notes: what its maker keeps of it.
     """
@@ -70,12 +80,13 @@ class TaskRecord(_Record):
     sees: list[Name]
     width: int = Field(ge=0)
     head: dict[str, Any] | None
+    codings: CodingsRecord
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
     notes: dict[str, Any]
 
 
 class Document(_Record):
-    """Everything that a file says in words; without `format` and `sha256`, which are the bytes'.
+    """Everything that a file says in words; without format and digests, which are the bytes'.
 
     Attributes:
         backbone: the network.
@@ -105,7 +116,7 @@ def parse(raw: dict[str, Any]) -> Document:
     Raises:
         PackFileError: names the key.
     """
-    known = {key: value for key, value in raw.items() if key not in ("format", "sha256")}
+    known = {key: value for key, value in raw.items() if key not in ("format", "sha256", "digests")}
     try:
         document = Document.model_validate(known)
     except ValidationError as error:
@@ -120,7 +131,8 @@ def parse(raw: dict[str, Any]) -> Document:
 def unknown_keys(document: Document) -> Iterator[str]:
     """The keys that this version does not know, with their places."""
     records: list[tuple[str, BaseModel]] = [("", document), ("backbone.", document.backbone)]
-    records += [(f"tasks.{i}.", task) for i, task in enumerate(document.tasks)]
+    for i, task in enumerate(document.tasks):
+        records += [(f"tasks.{i}.", task), (f"tasks.{i}.codings.", task.codings)]
     for place, record in records:
         yield from (_shown(f"{place}{key}") for key in sorted(record.model_extra or {}))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paenet.packfile.schema import Document
 from paenet.packing.layout import Layout
 from paenet.packing.pack import FREE, MOST_TASKS
 
@@ -65,6 +64,12 @@ def inputs(width: int, layer: str) -> str:
     return f"inputs.{width}.{layer}"
 
 
+def layers_of(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The packed layers among some tensors, in the order of their names."""
+    prefix = theta("")
+    return sorted(name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
+
+
 def mapped_layers(layout: Layout) -> list[str]:
     """The layers that channel maps are kept for: all that hold tensors."""
     return list(dict.fromkeys([*layout.packed, *(k.rpartition(".")[0] for k in layout.private)]))
@@ -77,9 +82,23 @@ FINITE_LAW = "all values are finite"
 LAWS = (NAMES_LAW, OWNERS_LAW, FREE_LAW, FINITE_LAW)
 
 
-def broken(document: Document, tensors: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """The laws that tensors break which need no network to be seen."""
-    names = {task.slot: task.name for task in document.tasks}
+def broken(tensors: Mapping[str, Tensor], names: Mapping[int, str]) -> Iterator[Finding]:
+    """The laws that tensors break which need no network to be seen.
+
+    Args:
+        tensors: by name; owner maps where there are weights.
+        names: of the tasks, by slot.
+    """
+    wrong = list(misnamed(tensors))
+    yield from wrong
+    if not wrong:
+        yield from infinite(tensors)
+        for layer in layers_of(tensors):
+            yield from _layer(layer, tensors, names)
+
+
+def misnamed(tensors: Mapping[str, Tensor]) -> Iterator[Finding]:
+    """Tensors that the format does not have, and those of types that it does not have."""
     for name, tensor in tensors.items():
         if not _KNOWN.fullmatch(name):
             yield Finding(NAMES_LAW, f"unknown tensor {name!r}; make the file again")
@@ -88,11 +107,13 @@ def broken(document: Document, tensors: Mapping[str, Tensor]) -> Iterator[Findin
             yield Finding(
                 NAMES_LAW, f"tensor {name!r} is {_short(tensor.dtype)}; the format has {kinds}"
             )
-        elif not tensor.isfinite().all():
+
+
+def infinite(tensors: Mapping[str, Tensor]) -> Iterator[Finding]:
+    """Tensors that hold something else than finite numbers."""
+    for name, tensor in tensors.items():
+        if not _finite(tensor):
             yield Finding(FINITE_LAW, f"tensor {name!r} holds NaN or infinity; learn it again")
-    for name in tensors:
-        if name.startswith("theta.") and tensors[name].dtype in DTYPES:
-            yield from _layer(name.removeprefix("theta."), tensors, names)
 
 
 def _layer(
@@ -121,6 +142,13 @@ def _layer(
             FREE_LAW,
             f"layer {layer!r}: {stray} free weights are not zero; make the file again",
         )
+
+
+def _finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    # Both are NaN where anything is; ten times as fast as looking at each value.
+    return all(bool(extreme.isfinite()) for extreme in torch.aminmax(tensor))
 
 
 def sketch(tensor: Tensor) -> str:

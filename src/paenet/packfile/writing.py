@@ -1,15 +1,18 @@
 """From a pack to a file."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from paenet.packfile import container, heads
+from paenet.packfile import container, heads, shapes
 from paenet.packfile import tensors as named
+from paenet.packfile.encoding import Codings, encode, listed
 from paenet.packfile.errors import PackFileError, naming
 from paenet.packfile.schema import BackboneSpec, Document, parse, plain
+from paenet.packfile.streams import LEVEL, LEVELS
 from paenet.packing import Pack, PackedTask
 
 
@@ -19,6 +22,7 @@ def write(
     *,
     backbone: BackboneSpec,
     about: Mapping[str, Any] | None = None,
+    level: int = LEVEL,
 ) -> None:
     """Writes a pack; the file is replaced whole or stays as it was.
 
@@ -29,6 +33,7 @@ def write(
         about: what to keep beside the tasks, as JSON types: by convention `input` (size, mean,
             scale) and `weights` (name, source, terms, sha256 of the base weights). Numbers that
             are not finite become null, in here and in the tasks' notes.
+        level: of zstandard, 1 to 19: higher ones take longer and save little.
 
     Raises:
         PackFileError: where the pack cannot be written; names the place and the mend.
@@ -37,14 +42,29 @@ def write(
     with naming(path):
         if pack.untouched:
             raise PackFileError("the pack has learnt nothing yet; freeze a task before writing")
-        document = _document(pack, backbone, about or {})
+        if level not in LEVELS:
+            raise PackFileError(f"level {level}: give 1 to {LEVELS[-1]}")
         tensors = {name: t.detach().cpu().contiguous() for name, t in tensors_of(pack).items()}
-        for finding in named.broken(document, tensors):
+        for finding in named.broken(tensors, {t.slot: t.name for t in pack.tasks.values()}):
             raise PackFileError(finding.message)
-        container.save(path, document.model_dump(), tensors)
+        streams, codings = encode(tensors, [task.slot for task in pack.tasks.values()], level)
+        size = sum(map(len, streams.values()))
+        promised = shapes.promised(listed(tensors))
+        if promised > shapes.most(size):
+            raise PackFileError(
+                f"the pack has {promised:,} bytes of tensors and next to nothing "
+                "in them, which no reader would take; learn a task before writing"
+            )
+        document = _document(pack, backbone, about or {}, codings)
+        container.save(path, document.model_dump(), streams)
 
 
-def _document(pack: Pack, backbone: BackboneSpec, about: Mapping[str, Any]) -> Document:
+def _document(
+    pack: Pack,
+    backbone: BackboneSpec,
+    about: Mapping[str, Any],
+    codings: Mapping[int, Codings],
+) -> Document:
     return parse(
         {
             "backbone": {
@@ -54,26 +74,27 @@ def _document(pack: Pack, backbone: BackboneSpec, about: Mapping[str, Any]) -> D
             "example": None if pack.example is None else list(pack.example.shape),
             "base": pack.base,
             "widths": [plain(width.width, f"widths.{i}") for i, width in enumerate(pack.widths)],
-            "tasks": [_record(pack, task) for task in pack.tasks.values()],
+            "tasks": [_record(pack, task, codings[task.slot]) for task in pack.tasks.values()],
             "about": plain(dict(about), "about"),
         }
     )
 
 
-def _record(pack: Pack, task: PackedTask) -> dict[str, Any]:
+def _record(pack: Pack, task: PackedTask, codings: Codings) -> dict[str, Any]:
     return {
         "name": task.name,
         "slot": task.slot,
         "sees": list(task.sees),
         "width": task.width,
         "head": heads.describe(task.head),
+        "codings": asdict(codings),
         "fingerprint": pack.fingerprint(task.name),
         "notes": plain(task.notes, f"task {task.name!r}: notes"),
     }
 
 
 def tensors_of(pack: Pack) -> dict[str, Tensor]:
-    """Every tensor that a file of the pack holds, by its name there."""
+    """Every tensor of a pack, as files call it."""
     found: dict[str, Tensor] = {}
     for name, layer in pack.layers.items():
         found[named.theta(name)] = layer.theta
@@ -93,7 +114,7 @@ def tensors_of(pack: Pack) -> dict[str, Tensor]:
 
 
 def _state(task: PackedTask) -> dict[str, Tensor]:
-    """The head's tensors; copies, because safetensors takes no two that share memory."""
+    """The head's tensors."""
     state = task.head.state_dict()
     for key, value in state.items():
         if not isinstance(value, Tensor):
@@ -101,4 +122,4 @@ def _state(task: PackedTask) -> dict[str, Tensor]:
                 f"task {task.name!r}: its head keeps {key!r}, which is no tensor; "
                 "give it a head of tensors only"
             )
-    return {key: value.clone() for key, value in state.items()}
+    return state

@@ -168,7 +168,7 @@ class Pack:
             raise PackingError("a task needs a name")
         if name in self.tasks:
             raise PackingError(f"task {name!r} is in the pack already; remove it or choose a name")
-        self._free_slot()  # refuses where there is none
+        self.free_slot()  # refuses where there is none
         if norms not in get_args(Norms):
             raise PackingError(f"norms={norms!r}: give own or base")
         if claims not in get_args(Claims):
@@ -186,7 +186,7 @@ class Pack:
             PackingError: where the task is unknown, or another one uses it.
         """
         task = self._task(name)
-        users = [t.name for t in self.tasks.values() if name in t.sees or self._borrows(t, name)]
+        users = [t.name for t in self.tasks.values() if name in t.sees or self.borrows(t, name)]
         if users:
             raise PackingError(f"task {name!r} is in use by {', '.join(users)}; remove these first")
         for layer in self.layers.values():
@@ -208,7 +208,11 @@ class Pack:
             if at.maps is not None:
                 weight = at.maps[layer].narrow(weight)
             state[join(layer, "weight")] = weight
-        backbone = copy.deepcopy(at.skeleton)
+        return self.assemble(task, state)
+
+    def assemble(self, task: PackedTask, state: Mapping[str, Tensor]) -> nn.Sequential:
+        """The plain network of a task from its backbone's state, which it takes over."""
+        backbone = copy.deepcopy(self.widths[task.width].skeleton)
         backbone.load_state_dict(state, assign=True)
         network = nn.Sequential()
         network.add_module("backbone", backbone)
@@ -247,6 +251,23 @@ class Pack:
             state = {key: state.get(key, base[key]) for key in self.layout.private}
         return {key: tensor.clone() for key, tensor in state.items()}
 
+    def borrows(self, task: PackedTask, name: str) -> bool:
+        """Whether `task` computes with private tensors of task `name`."""
+        if name != self.base or task.name == name:
+            return False
+        return any(key not in task.private for key in self.layout.private)
+
+    def free_slot(self) -> int:
+        """The lowest number that no task has.
+
+        Raises:
+            PackingError: where the pack is full.
+        """
+        taken = {task.slot for task in self.tasks.values()}
+        if len(taken) >= MOST_TASKS:
+            raise PackingError(f"the pack holds {MOST_TASKS} tasks, the most that it can")
+        return min(set(range(1, MOST_TASKS + 1)) - taken)
+
     def adopt(self, learner: Learner, widths: int) -> PackedTask:
         """Takes what a learner has learnt; called by `Learner.freeze`.
 
@@ -261,7 +282,7 @@ class Pack:
         """
         refuse_stale(self, learner, widths)
         refuse_cast(self, learner)
-        slot = self._free_slot()
+        slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(
             learner.name,
@@ -281,12 +302,6 @@ class Pack:
         self.untouched = False
         return task
 
-    def _free_slot(self) -> int:
-        taken = {task.slot for task in self.tasks.values()}
-        if len(taken) >= MOST_TASKS:
-            raise PackingError(f"the pack holds {MOST_TASKS} tasks, the most that it can")
-        return min(set(range(1, MOST_TASKS + 1)) - taken)
-
     def _seen(self, sees: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(sees, str):
             for name in sees:
@@ -296,12 +311,6 @@ class Pack:
             raise PackingError(f"sees={sees!r}: give base, all, none, or a list of task names")
         names = tuple(self.tasks)
         return {"base": names[:1], "all": names, "none": ()}[sees]
-
-    def _borrows(self, task: PackedTask, name: str) -> bool:
-        """Whether `task` computes with private tensors of task `name`."""
-        if name != self.base or task.name == name:
-            return False
-        return any(key not in task.private for key in self.layout.private)
 
     def _task(self, name: str) -> PackedTask:
         try:

@@ -1,0 +1,171 @@
+"""From the streams of a file to tensors: those of some tasks, layer by layer, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paenet.packfile import blobs, shapes
+from paenet.packfile import tensors as named
+from paenet.packfile.codings import CODINGS
+from paenet.packfile.container import Archive
+from paenet.packfile.encoding import MAPS, stream_name
+from paenet.packfile.errors import PackFileError
+from paenet.packfile.schema import Document, TaskRecord
+from paenet.packfile.streams import Stream
+from paenet.packfile.weights import OWNERS, decode_owners, decode_values, scatter
+
+_MOST_PARTS = 2**20  # layers times tasks; FaceNet with the most tasks that can be has 33,000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """What a task has of a layer.
+
+    Attributes:
+        slot: the task's.
+        owner: uint8, of the layer's shape; all parts of a layer share it.
+        values: `(n,)`, of the task's weights, in the order of their places.
+    """
+
+    slot: int
+    owner: Tensor
+    values: Tensor
+
+    @property
+    def mine(self) -> Tensor:
+        """The task's weights, bool; not kept, for there may be 255 tasks."""
+        return self.owner == self.slot
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Contents:
+    """What is in an open file: read when it is asked for.
+
+    Attributes:
+        archive: the streams.
+        document: what it says.
+        listed: every tensor but owner maps, without values.
+    """
+
+    archive: Archive
+    document: Document
+    listed: Mapping[str, Tensor]
+
+    def layers(self, slots: Collection[int]) -> Iterator[tuple[str, list[Part]]]:
+        """Every layer's name and what each task has of it, in the order of names.
+
+        One layer at a time is in memory.
+
+        Args:
+            slots: of the tasks whose weights are wanted.
+
+        Raises:
+            PackFileError: where a stream is damaged or not as it must be.
+        """
+        tasks = self.document.tasks
+        while tasks and tasks[-1].slot not in slots:  # whose owners say nothing of those before
+            tasks = tasks[:-1]
+        owners = {task.slot: self._stream(task, OWNERS) for task in tasks}
+        values = {
+            task.slot: {part: self._stream(task, part) for part in _parts(task)}
+            for task in tasks
+            if task.slot in slots
+        }
+        for name in named.layers_of(self.listed):
+            like = self.listed[named.theta(name)]
+            owner = torch.zeros(like.shape, dtype=torch.uint8)
+            parts = []
+            for task in tasks:
+                mine = decode_owners(owner, task.slot, owners[task.slot])
+                if task.slot in values:
+                    streams = values[task.slot]
+                    found = decode_values(mine, task.codings.values, streams, like.dtype)
+                    parts.append(Part(task.slot, owner, found))
+            yield name, parts
+        for stream in [*owners.values(), *(s for parts in values.values() for s in parts.values())]:
+            stream.end()
+
+    def rest(self, slots: Collection[int]) -> dict[str, Tensor]:
+        """Channel maps, and the norms, biases, slopes and heads of some tasks."""
+        found: dict[str, Tensor] = {}
+        maps = self._under("outputs.", "inputs.")
+        if maps:
+            found |= blobs.decode_maps(maps, self.archive.stream(MAPS))
+        for task in self.document.tasks:
+            if task.slot not in slots:
+                continue
+            for kind, coding in (("private", task.codings.private), ("head", task.codings.head)):
+                like = self._under(f"{kind}.{task.slot}.")
+                found |= blobs.decode(like, coding, self._stream(task, kind))
+        return found
+
+    def everything(self) -> dict[str, Tensor]:
+        """All tensors, as `paenet.packfile.tensors` names them."""
+        slots = {task.slot for task in self.document.tasks}
+        found = self.rest(slots)
+        for name, parts in self.layers(slots):
+            like = self.listed[named.theta(name)]
+            theta = torch.zeros(like.shape, dtype=like.dtype)
+            owner = torch.zeros(like.shape, dtype=torch.uint8)
+            for part in parts:
+                scatter(theta, part.mine, part.values)
+                owner[part.mine] = part.slot
+            found |= {named.theta(name): theta, named.owner(name): owner}
+        return found
+
+    def _stream(self, task: TaskRecord, part: str) -> Stream:
+        return self.archive.stream(stream_name(task.slot, part))
+
+    def _under(self, *prefixes: str) -> dict[str, Tensor]:
+        return {name: t for name, t in self.listed.items() if name.startswith(prefixes)}
+
+
+def contents(archive: Archive, document: Document) -> Contents:
+    """What is in an open file, held to the streams and tensors that its tasks must have.
+
+    Raises:
+        PackFileError: names the stream or tensor that is missing, unknown or too large.
+    """
+    listed = shapes.decode(archive.stream(shapes.NAME), archive.size)
+    for finding in named.misnamed(listed):
+        raise PackFileError(finding.message)
+    slots = {str(task.slot) for task in document.tasks}
+    for name, like in listed.items():
+        if not _belongs(name, like, slots):
+            raise PackFileError(
+                f"tensor {name!r} ({named.sketch(like)}) belongs to nothing; make the file again"
+            )
+    layers = len(named.layers_of(listed))
+    if layers * len(slots) > _MOST_PARTS:  # each takes its time, even where there is nothing in it
+        raise PackFileError(
+            f"has {layers} layers for {len(slots)} tasks, more than can be; make the file again"
+        )
+    expected = {shapes.NAME}
+    if any(name.startswith(("outputs.", "inputs.")) for name in listed):
+        expected.add(MAPS)
+    for task in document.tasks:
+        parts = {OWNERS, "private", "head", *_parts(task)}
+        expected |= {stream_name(task.slot, part) for part in parts}
+    for name in sorted(expected ^ set(archive.places)):
+        state = "is missing" if name in expected else "belongs to nothing"
+        raise PackFileError(f"stream {name!r} {state}; make the file again")
+    return Contents(archive, document, listed)
+
+
+def _belongs(name: str, like: Tensor, slots: Collection[str]) -> bool:
+    """Whether a tensor is of a sort that a stream holds; the network it fits is looked at later."""
+    kind, _, rest = name.partition(".")
+    if kind == "theta":
+        return like.is_floating_point() and like.dim() >= 2
+    if kind in ("outputs", "inputs"):
+        return like.dtype == torch.int64
+    return kind in ("private", "head") and rest.partition(".")[0] in slots
+
+
+def _parts(task: TaskRecord) -> tuple[str, ...]:
+    """The streams that hold the values of a task's weights."""
+    return CODINGS[task.codings.values].parts

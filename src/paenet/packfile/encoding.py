@@ -1,0 +1,91 @@
+"""From the tensors of a pack to the streams of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from paenet.packfile import blobs, shapes, weights
+from paenet.packfile import tensors as named
+from paenet.packfile.errors import PackFileError
+from paenet.packfile.streams import Bytes, compress
+from paenet.packing import PackedLayer
+
+MAPS = "maps"
+
+
+@dataclass(frozen=True, slots=True)
+class Codings:
+    """How the values of a task are written; see `docs/format.md`.
+
+    Attributes:
+        values: of its weights.
+        private: of its norms, biases and slopes.
+        head: of its head.
+    """
+
+    values: str
+    private: str
+    head: str
+
+
+def encode(
+    tensors: Mapping[str, Tensor], slots: Sequence[int], level: int
+) -> tuple[dict[str, bytes], dict[int, Codings]]:
+    """The streams of a file, compressed, and the codings of each task.
+
+    Args:
+        tensors: as `paenet.packfile.tensors` names them.
+        slots: of the tasks, in the order in which they were learnt.
+        level: of zstandard.
+
+    Raises:
+        PackFileError: where the weights are of several types.
+    """
+    parts: dict[str, list[Bytes]] = {shapes.NAME: shapes.encode(listed(tensors))}
+    maps = dict(_under(tensors, "outputs.", "inputs."))
+    if maps:
+        parts[MAPS] = list(blobs.encode_maps(maps))
+    codings = {}
+    encoded = weights.encode(layers_of(tensors), slots)
+    for slot in slots:
+        private, head = (dict(_under(tensors, f"{kind}.{slot}.")) for kind in ("private", "head"))
+        found = Codings(encoded[slot].coding, blobs.coding_of(private), blobs.coding_of(head))
+        codings[slot] = found
+        streams = {
+            **encoded[slot].streams,
+            "private": list(blobs.encode(private, found.private)),
+            "head": list(blobs.encode(head, found.head)),
+        }
+        parts |= {stream_name(slot, part): arrays for part, arrays in streams.items()}
+    with ThreadPoolExecutor() as pool:  # zstandard works without the interpreter's lock
+        frames = pool.map(lambda arrays: compress(arrays, level), parts.values())
+        return dict(zip(parts, frames, strict=True)), codings
+
+
+def stream_name(slot: int, part: str) -> str:
+    """A task's stream, as files call it."""
+    return f"task.{slot}.{part}"
+
+
+def layers_of(tensors: Mapping[str, Tensor]) -> list[PackedLayer]:
+    """Every layer, in the order of their names."""
+    names = named.layers_of(tensors)
+    layers = [PackedLayer(tensors[named.theta(n)], tensors[named.owner(n)]) for n in names]
+    types = {layer.theta.dtype for layer in layers}
+    if len(types) > 1:
+        kinds = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
+        raise PackFileError(f"its weights are of several types ({kinds}); cast them to one")
+    return layers
+
+
+def listed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All but owner maps, which are as their weights."""
+    return {name: t for name, t in tensors.items() if not name.startswith("owner.")}
+
+
+def _under(tensors: Mapping[str, Tensor], *prefixes: str) -> Iterator[tuple[str, Tensor]]:
+    return ((name, t) for name, t in tensors.items() if name.startswith(prefixes))

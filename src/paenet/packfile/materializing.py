@@ -1,0 +1,80 @@
+"""Tasks of a file as plain networks, one layer after the other, without a pack of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from paenet.errors import suggest
+from paenet.packfile import tensors as named
+from paenet.packfile.decoding import Contents, Part
+from paenet.packfile.errors import PackFileError
+from paenet.packfile.restoring import frame
+from paenet.packfile.weights import scatter
+from paenet.packing.layout import join
+from paenet.packing.widening import Builder
+
+
+def materialize(
+    held: Contents,
+    tasks: Collection[str] | None,
+    backbone: nn.Module | Builder | None,
+    heads: Mapping[str, nn.Module],
+) -> dict[str, nn.Sequential]:
+    """The networks of some tasks (None takes all), by name. See `paenet.packfile.load`."""
+    records = {task.name: task for task in held.document.tasks}
+    names = list(records if tasks is None else tasks)
+    for name in names:
+        if name not in records:
+            raise PackFileError(f"has no task {name!r}{suggest(name, records)}")
+    first = [task.name for task in held.document.tasks[:1]]  # its norms may be others' too
+    framed = [record for name, record in records.items() if name in (*names, *first)]
+    rest = held.rest({record.slot for record in framed})
+    _refuse_infinite(rest)
+    pack = frame(held, framed, rest, backbone, heads)
+    slots = {
+        name: {records[name].slot, *(records[seen].slot for seen in records[name].sees)}
+        for name in names
+    }
+    states = {name: pack.private_of(pack.tasks[name]) for name in names}
+    for layer, parts in held.layers(set().union(*slots.values())):
+        like = held.listed[named.theta(layer)]
+        for name, weight in zip(names, _weights(like, parts, slots.values()), strict=True):
+            _refuse_infinite({named.theta(layer): weight})
+            maps = pack.widths[records[name].width].maps
+            states[name][join(layer, "weight")] = (
+                weight if maps is None else maps[layer].narrow(weight)
+            )
+    return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
+
+
+def _weights(
+    like: Tensor, parts: Sequence[Part], tasks: Iterable[Collection[int]]
+) -> Iterator[Tensor]:
+    """A layer's weight for each of some tasks, zero where none of its slots owns it.
+
+    What a task has beside its own is kept for the next: nearly all of them have the base.
+    """
+    seen: dict[tuple[int, ...], Tensor] = {(): torch.zeros(like.shape, dtype=like.dtype)}
+    for slots in tasks:
+        used = [part for part in parts if part.slot in slots]
+        before: tuple[int, ...] = ()
+        for part in used[:-1]:
+            key = (*before, part.slot)
+            if key not in seen:
+                seen[key] = _with(seen[before], part)
+            before = key
+        yield _with(seen[before], used[-1])
+
+
+def _with(weight: Tensor, part: Part) -> Tensor:
+    result = weight.clone()
+    scatter(result, part.mine, part.values)
+    return result
+
+
+def _refuse_infinite(tensors: Mapping[str, Tensor]) -> None:
+    for finding in named.infinite(tensors):
+        raise PackFileError(finding.message)

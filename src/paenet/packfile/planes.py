@@ -1,0 +1,63 @@
+"""Numbers as byte planes, which compress where the numbers themselves do not."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paenet.packfile.streams import Bytes
+
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+def split(values: Tensor) -> list[Bytes]:
+    """Floats as planes of equal bytes, the least significant first.
+
+    The sign is turned to the lowest bit: the highest plane then holds exponents alone, of which
+    trained weights have few.
+
+    Args:
+        values: `(n,)` of a floating type of two to eight bytes.
+
+    Returns:
+        As many `(n,)` planes as a value has bytes.
+    """
+    bits = _bits(values)
+    width = bits.itemsize * 8
+    turned = (bits << 1) | (bits >> (width - 1))
+    octets = turned.view(np.uint8).reshape(len(bits), bits.itemsize)
+    return [np.ascontiguousarray(octets[:, place]) for place in range(bits.itemsize)]
+
+
+def join(planes: list[Bytes], dtype: torch.dtype) -> Tensor:
+    """The floats that `split` took apart."""
+    octets = np.stack(planes, axis=1)
+    bits = octets.reshape(-1).view(_UNSIGNED[len(planes)])
+    width = bits.itemsize * 8
+    return torch.from_numpy(((bits >> 1) | (bits << (width - 1))).view(np.uint8)).view(dtype)
+
+
+def pack_bits(bits: NDArray[np.bool_]) -> Bytes:
+    """Eight bits to a byte, the first in the highest place; the last byte is filled with zeros."""
+    return np.packbits(bits)
+
+
+def unpack_bits(packed: Bytes, count: int) -> NDArray[np.bool_]:
+    """The first `count` bits that `pack_bits` packed."""
+    return np.unpackbits(packed, count=count).view(np.bool_)
+
+
+def raw(values: Tensor) -> Bytes:
+    """The bytes of a tensor, row-major and little-endian."""
+    return values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def values_of(octets: Bytes, dtype: torch.dtype) -> Tensor:
+    """The values, `(n,)`, of which these are the bytes: what `raw` made, without the shape."""
+    # torch cannot look at no bytes as at anything else.
+    return torch.from_numpy(octets).view(dtype) if len(octets) else torch.empty(0, dtype=dtype)
+
+
+def _bits(values: Tensor) -> NDArray[np.unsignedinteger]:
+    # Through bytes, because numpy has no bfloat16.
+    return raw(values).view(_UNSIGNED[values.element_size()])
