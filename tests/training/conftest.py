@@ -2,12 +2,18 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import nn
 
+from paenet.training.data import Split
+from paenet.training.material import Material
 from tests.training import toys
+
+Measure = Callable[[Callable[[nn.Module], float]], None]
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +35,16 @@ def frozen_garbage() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """Gives networks an accuracy that is a function of their weights alone."""
+
+    def install(accuracy: Callable[[nn.Module], float]) -> None:
+        def measure(self: Material, network: nn.Module, split: Split) -> dict[str, Any]:
+            return toys.measured(accuracy(network))
+
+        monkeypatch.setattr(Material, "measure", measure)
+
+    return install

@@ -15,9 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from paenet import packfile, training
-from paenet.packing import PackingError
-from paenet.training import GoalMissed, RunError, addition
-from paenet.training import algorithm as algorithms
+from paenet.training import GoalMissed, RunError, addition, stages
 from paenet.training.progress import Silent
 from tests.training import toys
 
@@ -176,7 +174,7 @@ def test_an_addition_killed_beside_the_writing_of_the_pack_goes_on(
             add(pack, "a")
     assert ("a" in toys.fingerprints(pack)) == written
     with monkeypatch.context() as patch:
-        patch.setattr(algorithms, "fit", None)  # all training is on record
+        patch.setattr(stages, "fit", None)  # all training is on record
         add(pack, "a")
     add(Path(other), "a")
     assert toys.fingerprints(pack) == toys.fingerprints(Path(other))
@@ -188,7 +186,7 @@ def test_an_addition_that_is_done_does_nothing_more(
 ) -> None:
     folder = add(pack, "a")
     before = [path.read_bytes() for path in (pack, folder / "record.jsonl")]
-    monkeypatch.setattr(algorithms, "fit", None)  # to be called by no one
+    monkeypatch.setattr(stages, "fit", None)  # to be called by no one
     add(pack, "a")
     assert [path.read_bytes() for path in (pack, folder / "record.jsonl")] == before
 
@@ -272,7 +270,7 @@ def test_a_removed_task_leaves_its_record_and_can_be_learnt_again(pack: Path, ad
 def test_a_task_that_another_one_sees_is_not_removed(pack: Path, add: Add) -> None:
     add(pack, "a")
     before = pack.read_bytes()
-    with pytest.raises(PackingError, match="task 'base' is in use by a; remove these first"):
+    with pytest.raises(RunError, match=f"{pack}: task 'base' is in use by a; remove these first"):
         training.remove(pack, "base", **OWN)
     assert pack.read_bytes() == before
     assert pack.with_name("pack.a.run").is_dir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,10 @@ import pytest
 from torch import nn
 
 from paenet import packfile, training
-from paenet.packing import METHODS
-from paenet.training import GoalMissed, RunError
-from paenet.training import algorithm as algorithms
-from paenet.training.data import Split
-from paenet.training.material import Material
+from paenet.packing import METHODS, Learner
+from paenet.training import GoalMissed, RunError, stages
 from tests.training import toys
-
-Measure = Callable[[Callable[[nn.Module], float]], None]
-
-
-@pytest.fixture
-def measure(monkeypatch: pytest.MonkeyPatch) -> Measure:
-    """Gives networks an accuracy that is a function of their weights alone."""
-
-    def install(accuracy: Callable[[nn.Module], float]) -> None:
-        def measure(self: Material, network: nn.Module, split: Split) -> dict[str, Any]:
-            return toys.measured(accuracy(network))
-
-        monkeypatch.setattr(Material, "measure", measure)
-
-    return install
+from tests.training.conftest import Measure
 
 
 def sparsities(folder: Path) -> dict[str, float]:
@@ -106,6 +88,25 @@ def test_weights_may_compete_over_the_whole_network(faces: Path, tmp_path: Path)
     assert counts["layer"] != counts["global"]
 
 
+def test_a_task_that_missed_its_goal_is_pruned_as_loosely_as_the_goal_asks(
+    faces: Path, tmp_path: Path, measure: Measure
+) -> None:
+    """It must not keep all the free weights, and leave none for the tasks after it."""
+
+    def accuracy(network: nn.Module) -> float:
+        if not isinstance(network, Learner) or not network.sees:
+            return 1.0
+        return 0.5 * (1 - network.sparsity)
+
+    measure(accuracy)
+    prune = {"to": 0.3, "stages": 2, "epochs": 0}  # by 0.2625, then by 0.3: to 0.37, then 0.35
+    goal = {"within": 0.14, "missed": "keep"}
+    plans = toys.task("a", faces), toys.task("b", faces, goal=goal, prune=prune, widen={"times": 0})
+    training.run(toys.recipe(*plans), tmp_path)
+    learnt = toys.entries(tmp_path)["b/learnt"]
+    assert learnt["weights"]["owned"] / 329 == pytest.approx(1 - 0.2625, abs=0.01)
+
+
 # ---------------------------------------------------------------- goals and widening
 
 
@@ -141,7 +142,7 @@ def test_a_goal_that_cannot_be_met_stops_the_run_and_the_tasks_before_it_are_kep
         training.run(recipe, tmp_path)
     message = str(caught.value)
     assert message.startswith("task 'b': reached accuracy ")
-    assert " of the goal 1.5000 after widening 1 times; raise widen.times or budget" in message
+    assert " of the goal 1.5000 after widening once; raise widen.times or budget" in message
     path = tmp_path / "pack.pae"
     assert list(toys.fingerprints(path)) == ["a"]
     assert packfile.check(path, backbone=toys.tiny).ok
@@ -149,7 +150,7 @@ def test_a_goal_that_cannot_be_met_stops_the_run_and_the_tasks_before_it_are_kep
     def fit(*arguments: Any, **keywords: Any) -> float:
         raise AssertionError("trained again what is on record")
 
-    monkeypatch.setattr(algorithms, "fit", fit)
+    monkeypatch.setattr(stages, "fit", fit)
     with pytest.raises(GoalMissed, match="task 'b': reached"):
         training.run(recipe, tmp_path)
 
@@ -234,7 +235,7 @@ def test_a_stage_whose_state_is_lost_is_named_and_not_replaced_by_another(
     recipe = toys.recipe(toys.task("a", faces))
     freezing = pytest.raises(KeyboardInterrupt)
     with freezing, monkeypatch.context() as patch:
-        patch.setattr(algorithms.Learner, "freeze", _interrupt)
+        patch.setattr(Learner, "freeze", _interrupt)
         training.run(recipe, tmp_path)
     state = tmp_path / "state-a-prune-2.safetensors"
     state.unlink()

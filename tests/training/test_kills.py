@@ -22,13 +22,12 @@ import yaml
 from torch import nn
 
 from paenet import training
-from paenet.training import addition
-from paenet.training import algorithm as algorithms
-from paenet.training.algorithm import TaskTraining
+from paenet.training import addition, stages
 from paenet.training.data import Split
 from paenet.training.journal import Journal
 from paenet.training.material import Material
 from paenet.training.progress import Silent
+from paenet.training.stages import TaskTraining
 from tests.training import toys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,7 +154,7 @@ def _task_count(pack: Any, path: Path, **about: Any) -> int:
 PLACES: dict[str, tuple[Any, str, Callable[..., object]]] = {
     "record": (Journal, "write", lambda journal, key, **result: key),
     "pack": (addition.packfile, "write", _task_count),
-    "state": (algorithms, "save_state", lambda path, *rest: path.name),
+    "state": (stages, "save_state", lambda path, *rest: path.name),
     "states": (addition, "forget_states", lambda session, task: task),
     "restore": (TaskTraining, "restore", lambda stages, key: key),
     "forget": (TaskTraining, "forget", lambda stages, key: key),

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from paenet import packfile, tasks
-from paenet.packing import Pack
+from paenet.packing import Pack, PackingError
 from paenet.training.addition import add_task, check_material
 from paenet.training.base import base_of_pack, base_of_recipe
 from paenet.training.errors import RunError
@@ -115,13 +115,16 @@ def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
     The record of its addition is kept, under another name.
 
     Raises:
-        PackingError: where the task is unknown, or another one uses it.
-        RunError: where another command is changing the pack.
+        RunError: where the task is unknown, another one uses it, or another command is changing
+            the pack.
     """
     path = Path(path)
     with changing(path):
         held = packfile.read(path, backbone=own_builder(path, backbone))
-        held.pack.remove(name)
+        try:
+            held.pack.remove(name)
+        except PackingError as error:
+            raise RunError(f"{path}: {error}") from None
         packfile.write(held.pack, path, backbone=held.spec, about=held.about)
         folder = _run_folder(path, name)
         if folder.exists():

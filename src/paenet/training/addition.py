@@ -10,7 +10,7 @@ from torch import nn
 from paenet import packfile
 from paenet.datasets import read_pairs
 from paenet.packing import Pack
-from paenet.training.algorithm import Session, forget_states, learn
+from paenet.training.algorithm import learn
 from paenet.training.base import Base
 from paenet.training.data import Split, encode, open_split, place, split_examples
 from paenet.training.errors import RecipeError, RunError
@@ -18,6 +18,8 @@ from paenet.training.evaluate import output_digest
 from paenet.training.material import SPLITS, Material, make_task, open_material
 from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
+from paenet.training.session import Session
+from paenet.training.stages import forget_states
 
 PROBES = 64  # images on which the outputs of learnt tasks are held against what they were
 

@@ -20,6 +20,7 @@ from paenet.training.state import load_state, read_about, save_state
 
 WARM_UP = 0.1  # share of the steps
 CLIP = 1.0  # norm of the gradient
+STATISTICS = 32  # batches from which statistics of norms are estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,31 @@ def fit(
     _agree_on_statistics(trainee, accelerator)
     accelerator.free_memory()
     return spent + time.monotonic() - started
+
+
+@torch.no_grad()
+def estimate_statistics(
+    trainee: Trainee, batches: Batches, view: View, *, accelerator: Accelerator
+) -> None:
+    """Gives batch norms the statistics of some fresh batches, each batch counting alike.
+
+    What they counted before belongs to weights that have been rounded since.
+    """
+    norms = [
+        module
+        for module in trainee.learner.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.training
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for an average over all batches
+    for step in range(min(STATISTICS, batches.epoch_steps)):
+        pixels, _ = batches(step)
+        trainee.learner(view.normalise(pixels.to(accelerator.device)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    _agree_on_statistics(trainee, accelerator)
 
 
 def cycle(progress: float) -> float:

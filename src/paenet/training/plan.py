@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from paenet import backbones, tasks
+from paenet import backbones, packing, tasks
 from paenet.datasets import Augment
-from paenet.errors import PaenetError
+from paenet.errors import PaenetError, suggest
 
 
 class Section(BaseModel):
@@ -125,6 +125,25 @@ class Widen(Section):
         return value
 
 
+class Values(Section):
+    """The values that a task's weights may take in a file.
+
+    `auto` finds the grid of the smallest file that holds the goal, or one is named. Where rounding
+    alone misses the goal, `epochs` of training follow with the rounding in the loop, at `rate`.
+    """
+
+    grid: str = packing.NATIVE
+    epochs: float = Field(0.25, ge=0)
+    rate: float | None = Field(None, gt=0)
+
+    @field_validator("grid")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != "auto" and value not in packing.GRIDS:
+            raise ValueError(f"{value!r}{suggest(value, ('auto', *packing.GRIDS))}")
+        return value
+
+
 class Goal(Section):
     """The least that a task's metric must reach on validation.
 
@@ -168,7 +187,7 @@ class TaskPlan(Section):
         "and pruning together",
     )
     stem: Literal["none"] = "none"
-    values: Literal["float32"] = "float32"
+    values: Values = Values()
     terms: str | None = Field(None, description="the terms of the data, kept with the weights")
 
     @field_validator("data", mode="before")
@@ -198,6 +217,16 @@ class TaskPlan(Section):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
             raise ValueError(f"{value!r}: give a letter, then letters, digits, - and _")
         return value
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _grid(cls, value: Any) -> Any:
+        return {"grid": value} if isinstance(value, str) else value
+
+    @property
+    def values_rate(self) -> float:
+        """The learning rate of training with the rounding in the loop."""
+        return self.values.rate or self.prune.rate or self.budget.rate / 2
 
     def reference_budget(self) -> Budget:
         """As many epochs as the task gets in training and in all stages of pruning."""

@@ -25,14 +25,6 @@ def quickstart(
 
     Args:
         folder: the run's directory; a run that was stopped goes on.
-        limit: at most so many examples of every split; goals, which are set for all of them, are
-            then measured and stop nothing.
+        limit: as for `run`.
     """
-    recipe = quickstart_recipe()
-    if limit is not None:
-        tasks = tuple(
-            task.model_copy(update={"goal": task.goal.model_copy(update={"missed": "keep"})})
-            for task in recipe.tasks
-        )
-        recipe = recipe.model_copy(update={"tasks": tasks})
-    return run(recipe, folder, limit=limit, reporter=reporter)
+    return run(quickstart_recipe(), folder, limit=limit, reporter=reporter)

@@ -8,9 +8,11 @@ from typing import Any
 
 from paenet.files import replacing
 from paenet.packing import Pack
-from paenet.training.algorithm import Session, TaskTraining, new_head
+from paenet.training.algorithm import new_head
 from paenet.training.material import Material
 from paenet.training.randomness import derive
+from paenet.training.session import Session
+from paenet.training.stages import TaskTraining
 
 
 def reference(session: Session, fresh: Pack, material: Material) -> dict[str, Any]:

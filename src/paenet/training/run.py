@@ -13,13 +13,13 @@ from accelerate.state import AcceleratorState
 from paenet import packfile, packing
 from paenet.packing import Pack
 from paenet.training.addition import add_task, check_material
-from paenet.training.algorithm import Session
 from paenet.training.base import Base, base_of_recipe
 from paenet.training.environment import cache_folder, launched, versions
 from paenet.training.journal import Journal
 from paenet.training.precision import choose_precision
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
+from paenet.training.session import Session
 
 
 def run(
@@ -39,7 +39,8 @@ def run(
     Args:
         recipe: what to learn.
         out: the run's directory: the pack, `record.jsonl`, `recipe.yaml`.
-        limit: at most so many examples of every split, to try a recipe out.
+        limit: at most so many examples of every split, to try a recipe out; goals, which are set
+            for all of them, are then measured and stop nothing.
         cache: where decoded images and references are kept; the user's cache by default.
         reporter: told what happens.
 

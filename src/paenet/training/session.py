@@ -1,0 +1,44 @@
+"""What every part of a run shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from paenet.packing import Method
+from paenet.training.data import View
+from paenet.training.journal import Journal
+from paenet.training.precision import Precision
+from paenet.training.progress import Reporter
+from paenet.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every part of a run needs: where it is, how it computes, whom it tells.
+
+    Attributes:
+        folder: the run's directory.
+        cache: where what can be made again is kept.
+        limit: at most so many examples of a split.
+        precision: what training computes in.
+        weights: SHA-256 of the given network's file, None where it started from random values.
+    """
+
+    recipe: Recipe
+    method: Method
+    folder: Path
+    cache: Path
+    view: View
+    limit: int | None
+    precision: Precision
+    weights: str | None
+    accelerator: Accelerator
+    journal: Journal
+    reporter: Reporter
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"

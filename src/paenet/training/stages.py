@@ -1,0 +1,206 @@
+"""The stages of a task: each is trained once, judged, kept on record, and can be undone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import broadcast_object_list
+from torch import nn
+
+from paenet.packing import Learner, Pack
+from paenet.training.base import features_of
+from paenet.training.data import Batches, place
+from paenet.training.errors import RunError
+from paenet.training.fit import Stage, Trainee, estimate_statistics, fit
+from paenet.training.material import Material
+from paenet.training.plan import Budget
+from paenet.training.randomness import derive, seeded
+from paenet.training.session import Session
+from paenet.training.state import load_state, save_state
+
+
+class TaskTraining:
+    """The stages of one task, each run once and read from the record ever after.
+
+    The learner's state after a stage is kept in a file until a later stage replaces it, so that
+    a stage that misses the goal can be undone, in this process or the next.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        material: Material,
+        pack: Pack,
+        learner: Learner,
+        budget: Budget,
+        seed: int,
+        threshold: float | None = None,
+    ) -> None:
+        self.session = session
+        self.material = material
+        self._budget = budget
+        self._seed = seed
+        self._start = _start_of(pack)
+        self._threshold = threshold
+        self._missing: Path | None = None  # the state that the learner should be in, where lost
+        self._reached: float | None = None
+        features = features_of(learner.skeleton[0], session.view)
+        with seeded(derive(seed, "criterion")):
+            self._criterion = material.task.criterion(features, material.training_targets)
+        self.learner = learner
+        self._place()
+
+    def stage(self, key: str, epochs: float, rate: float, *, estimate: bool = False) -> float:
+        """Trains for so many epochs; returns the goal's metric on validation.
+
+        Args:
+            key: unique in the run.
+            estimate: estimate the statistics of batch norms anew afterwards, where the budget
+                lets them change.
+        """
+        journal = self.session.journal
+        entry = journal.result(key)
+        if entry is not None and entry.get("pack", self._start) == self._start:
+            # A state that a later stage has replaced is gone, and no one will ask for it.
+            self._missing = None if self._state(key).exists() else self._state(key)
+            if self._missing is None:
+                self.restore(key)
+            return self._note(entry["metrics"])
+        self.refuse_missing()
+        trainee = Trainee(
+            self.learner,
+            self._criterion,
+            self.material.teacher,
+            fixed_statistics=self._budget.statistics == "fixed",
+        )
+        seconds = fit(
+            Stage(key, epochs, rate, self._budget.decay, self._status()),
+            trainee,
+            self._batches(key),
+            self.session.view,
+            accelerator=self.session.accelerator,
+            checkpoint=self.session.checkpoint,
+            checkpoint_seconds=self.session.recipe.checkpoint_seconds,
+            origin={"plan": journal.plan(key), "pack": self._start},
+            reporter=self.session.reporter,
+        )
+        if estimate and self._budget.statistics == "batch":
+            estimate_statistics(
+                trainee,
+                self._batches(f"{key}/statistics"),
+                self.session.view,
+                accelerator=self.session.accelerator,
+            )
+        metrics = self._validate()
+        if self.session.accelerator.is_main_process:
+            save_state(self._state(key), self._saved(), None, {"key": key})
+        journal.write(
+            key,
+            pack=self._start,
+            metrics=metrics,
+            weights=self.learner.weights,
+            sparsity=round(self.learner.sparsity, 6),
+            seconds=round(seconds, 3),
+        )
+        if self.session.accelerator.is_main_process:
+            self.session.checkpoint.unlink(missing_ok=True)
+        return self._note(metrics)
+
+    def widen(self, width: Any, seed: int) -> None:
+        """Adds filters; the next stage trains them."""
+        self.learner.widen(width, seed=seed)
+        self._place()
+
+    def restore(self, key: str) -> None:
+        """Puts the state after stage `key` back."""
+        load_state(self._state(key), self._saved())
+        self._missing = None
+
+    def refuse_missing(self) -> None:
+        """Refuses to go on from a state that is on record, but lost.
+
+        Raises:
+            RunError: names its file.
+        """
+        if self._missing is not None:
+            raise RunError(
+                f"{self._missing}: is missing, though the stage is on record; put it back, or "
+                f"remove the lines of this task from {self.session.journal.record}"
+            )
+
+    def forget(self, key: str) -> None:
+        """Drops the state after stage `key`."""
+        self.session.accelerator.wait_for_everyone()  # another process may still be reading it
+        if self.session.accelerator.is_main_process:
+            self._state(key).unlink(missing_ok=True)
+
+    def tell(self, what: str, reached: float, threshold: float) -> None:
+        """Says what a stage reached, and whether that holds the goal."""
+        verdict = "held" if reached >= threshold else "missed"
+        self.session.reporter.say(
+            f"{self.material.plan.name}: {what}: {self.material.task.metric} {reached:.4f} on "
+            f"validation, goal {threshold:.4f} {verdict}"
+        )
+
+    def _note(self, metrics: dict[str, dict[str, Any]]) -> float:
+        self._reached = float(metrics[self.material.task.metric]["value"])
+        return self._reached
+
+    def _status(self) -> str:
+        """Sparsity, what was reached last and the goal, as far as they are known."""
+        parts = [f"{self.learner.sparsity:.0%} released"]
+        if self._reached is not None:
+            parts.append(f"{self.material.task.metric} {self._reached:.4f}")
+        if self._threshold is not None:
+            parts.append(f"goal {self._threshold:.4f}")
+        return ", ".join(parts)
+
+    def _validate(self) -> dict[str, dict[str, Any]]:
+        """Metrics on validation; computed by one process and told to the others."""
+        told: list[Any] = [None]
+        if self.session.accelerator.is_main_process:
+            told = [self.material.measure(self.learner, self.material.val)]
+        broadcast_object_list(told)
+        result: dict[str, dict[str, Any]] = told[0]
+        return result
+
+    def _batches(self, key: str) -> Batches:
+        accelerator = self.session.accelerator
+        return Batches(
+            self.material.train,
+            self._budget,
+            self.session.recipe.input.augment.settings(),
+            self._seed,
+            key,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
+
+    def _saved(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"learner": self.learner, "criterion": self._criterion})
+
+    def _state(self, key: str) -> Path:
+        return _state_file(self.session, key)
+
+    def _place(self) -> None:
+        place(self.learner, self.session.accelerator.device)
+        self._criterion.to(self.session.accelerator.device)
+
+
+def _start_of(pack: Pack) -> str:
+    """A short hash of what a learner starts from: where it is another, its stages are run anew."""
+    widths = [width.width for width in pack.widths]
+    tasks = [(name, pack.fingerprint(name)) for name in pack.tasks]
+    return hashlib.sha256(repr((pack.untouched, widths, tasks)).encode()).hexdigest()[:12]
+
+
+def forget_states(session: Session, task: str) -> None:
+    """Drops every state that the stages of a learnt task have left."""
+    for key in session.journal.keys(task):
+        _state_file(session, key).unlink(missing_ok=True)
+
+
+def _state_file(session: Session, key: str) -> Path:
+    return session.folder / f"state-{key.replace('/', '-')}.safetensors"
