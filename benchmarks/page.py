@@ -17,7 +17,7 @@ goals, rollbacks and stopping looked at validation only.
 
 def page(documents: dict[str, dict[str, Any]]) -> str:
     """The whole page from the documents by name."""
-    sections = {"run": _run, "step": _step}
+    sections = {"run": _run, "step": _step, "file": _file}
     parts = [HEAD]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document)]
@@ -184,6 +184,38 @@ def _step(document: dict[str, Any]) -> Iterable[str]:
             for row in document["rows"]
         ],
     )
+
+
+def _file(document: dict[str, Any]) -> Iterable[str]:
+    yield _origin(document)
+    yield ""
+    yield (
+        "The size of the file by that of as many separate networks as there are tasks (dense, "
+        "float32, parameters alone), with every task's own weights rounded to each value grid:"
+    )
+    yield ""
+    shares = document["of_separate"]
+    yield from _table(list(shares), [[f"**{share:.2%}**" for share in shares.values()]])
+    yield ""
+    yield "The float32 file by other ways to store the same tasks:"
+    yield ""
+    others = document["against"]
+    names = [name.replace("_", " ") for name in others]
+    yield from _table(names, [[f"{ratio:.3f}" for ratio in others.values()]])
+    yield ""
+    yield (
+        f"Owner maps take {document['owners_over_entropy']:.3f} of their order-0 entropy. Loading "
+        f"every task as a module takes {document['load_over_safetensors']:.2f} times what "
+        "safetensors takes to read the dense networks into modules (median of "
+        f"{document['repeats']} interleaved pairs); memory peaks at "
+        f"{_times(document['load_peak_over_materialised'])} the modules' size for all tasks, "
+        f"{_times(document['one_load_peak_over_materialised'])} for one. Saving takes "
+        f"{document['save_seconds']:.1f} s."
+    )
+
+
+def _times(ratio: float | None) -> str:
+    return "an unknown multiple of" if ratio is None else f"{ratio:.2f} times"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from paenet.errors import PaenetError
 
 # No `import` statements: they would make every room depend on all the others.
-_ROOMS = ("backbones", "cli", "datasets", "packfile", "packing", "tasks", "training")
+_ROOMS = ("backbones", "bench", "cli", "datasets", "packfile", "packing", "tasks", "training")
 
 __all__ = ["PaenetError"]
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
-from paenet.training import algorithm as algorithms
+from paenet.training import stages
 from tests.cli.answers import OWN, contents, document, refusal, small, sound
 from tests.cli.conftest import Pae
 from tests.training import toys
@@ -64,7 +64,7 @@ def test_the_same_command_again_changes_nothing(
     arguments = ("add", pack, "--task", mood, *OWN, "--json")
     first = document(pae(*arguments))
     before = contents(pack.parent)
-    monkeypatch.setattr(algorithms, "fit", None)  # to be called by no one
+    monkeypatch.setattr(stages, "fit", None)  # to be called by no one
     assert document(pae(*arguments)) == first
     assert contents(pack.parent) == before
 
@@ -77,10 +77,10 @@ def test_after_ctrl_c_the_same_command_goes_on(
 
     arguments, before = ("add", pack, "--task", mood, *OWN), pack.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(algorithms.Learner, "freeze", freeze)
+        patch.setattr(stages.Learner, "freeze", freeze)
         assert pae(*arguments).code == 130
     assert pack.read_bytes() == before
-    monkeypatch.setattr(algorithms, "fit", None)  # all training is on record
+    monkeypatch.setattr(stages, "fit", None)  # all training is on record
     assert pae(*arguments).code == 0
     assert sound(pack)
 

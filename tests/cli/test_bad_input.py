@@ -229,8 +229,8 @@ def test_a_flipped_bit_is_found_by_every_command(
 ) -> None:
     flip(pack)
     before = contents(pack.parent)
-    mend = "its SHA-256 is not the one that it was written with; copy it again from where it came"
-    refusal(pae(*command(name, pack, mood, faces), *OWN), f"{pack}: is damaged: {mend}")
+    found = "is not as it was written (SHA-256); copy it again from where it came from"
+    refusal(pae(*command(name, pack, mood, faces), *OWN), f"{pack}: is damaged: stream ", found)
     assert contents(pack.parent) == before
 
 

@@ -37,7 +37,7 @@ def test_a_broken_law_is_named_and_ends_with_1(pack: Path, pae: Pae) -> None:
     done = pae("check", pack, *OWN)
     assert done.code == 1
     assert done.err == ""
-    *held, broken, verdict = done.out.splitlines()
+    broken, *held, verdict = done.out.splitlines()
     assert len(held) == len(checking.LAWS) - 1
     assert all(line.startswith("holds ") for line in held)
     assert broken.startswith(f"BROKEN   {checking.FINGERPRINT_LAW}: task 'base': ")
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_breaks_the_first_law(pack: Path, pae: Pae) -
     before = flip(pack).read_bytes()
     done = pae("check", pack, *OWN)
     assert done.code == 1
-    assert f"BROKEN   {checking.BITS_LAW}: is damaged: its SHA-256 is not the one" in done.out
+    assert f"BROKEN   {checking.BITS_LAW}: is damaged: stream " in done.out
     assert "holds " not in done.out
     assert pack.read_bytes() == before
 

@@ -86,7 +86,7 @@ def test_a_full_disk_behind_the_cache_is_said(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: _full() if cache.exists() else None)
         done = pae("run", recipe, "--out", recipe.parent / "run")
-    refusal(done, cache, "No space left on device", "free some space or name another cache")
+    refusal(done, cache, "No space left on device", "name another cache in PAENET_CACHE")
     assert pae("run", recipe, "--out", recipe.parent / "run").code == 0
 
 

@@ -50,15 +50,18 @@ def test_a_person_reads_metric_goal_figures_and_weights(learnt: Path, pae: Pae) 
     assert done.err == ""
     task = document(pae("info", learnt, *OWN, "--json"))["tasks"]["shade"]
     shares = [f"{task[split]['accuracy']['value']:.1%}"[:-1] for split in ("validation", "test")]
-    figures, weights = (line.split() for line in done.out.splitlines() if "  shade" in line[:7])
+    lines = [line.split() for line in done.out.splitlines() if line.startswith(" shade ")]
+    figures, weights, sizes = lines
     assert figures[1:4] == ["accuracy", "≥", "0.000"]
     assert [figures[4], figures[7]] == shares
     assert weights[1:5] == ["–", "1", "329", "50.0%"]
+    assert sizes[1] == task["file"]["coding"]
+    assert sizes[2] == f"{task['file']['values'] / 1000:.1f}"
 
 
 def test_a_goal_that_was_missed_is_said_to_be(learnt: Path, pae: Pae) -> None:
     lines = pae("info", learnt, *OWN).out.splitlines()
-    missed = [line.split() for line in lines if line.endswith(")  ") and " missed " in line]
+    missed = [line.split() for line in lines if " missed " in line]
     assert [line[:5] for line in missed] == [["again", "accuracy", "≥", "1.500", "missed"]]
 
 
@@ -82,7 +85,7 @@ def test_another_network_than_the_packs_is_refused(pack: Path, pae: Pae) -> None
     refusal(pae("info", pack, "--backbone", "torch.nn:Identity"), pack)
 
 
-def test_both_tables_of_a_real_pack_fit_into_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_of_a_real_pack_fit_into_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with redirect_stdout(io.StringIO()) as out:
         show(described("identity", "gender", "age", "expression"))
@@ -90,8 +93,8 @@ def test_both_tables_of_a_real_pack_fit_into_80_columns(monkeypatch: pytest.Monk
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     for name in ("identity", "gender", "age", "expression"):
-        figures, weights = (line for line in text.splitlines() if line.startswith(f"  {name} "))
-        assert "verification   ≥ 0.850 missed" in figures
+        figures, weights, _ = (line for line in text.splitlines() if line.startswith(f" {name} "))
+        assert "verification  ≥ 0.850 missed" in figures
         assert "23,000,000" in weights
     assert text.count("(100.0–100.0)") == 8
 
@@ -110,6 +113,15 @@ def described(*names: str) -> dict[str, Any]:
         "total": 46_000_000,
         "paper_mib": 109.77,
         "separate_mib": 179.62,
+        "file": {
+            "coding": "codebook4",
+            "values": 92_000_000,
+            "owners": 2_900_000,
+            "norms": 240_000,
+            "head": 92_000,
+            "owners_entropy": 2_900_000.0,
+            "values_entropy": 92_000_000.0,
+        },
     }
     return {
         "file": "runs/faces/pack.pae",
@@ -122,4 +134,5 @@ def described(*names: str) -> dict[str, Any]:
         "separate_mib": 718.48,
         "of_separate": 0.305,
         "file_bytes": 230_000_000,
+        "file_of_separate": 0.305,
     }

@@ -25,9 +25,7 @@ def test_four_tasks_are_learnt_shown_and_the_same_command_shows_them_again(
     for name in NAMES:
         assert f"{name}: keeps " in done.err
         *_, same = next(
-            line.split()
-            for line in reversed(done.out.splitlines())
-            if line.startswith(f"  {name} ")
+            line.split() for line in reversed(done.out.splitlines()) if line.startswith(f" {name} ")
         )
         assert same == "identical"
 

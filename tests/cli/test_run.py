@@ -8,7 +8,7 @@ import yaml
 from safetensors.torch import save_file
 
 from paenet import training
-from paenet.training import algorithm as algorithms
+from paenet.training import stages
 from tests.cli.answers import OWN, contents, document, parsed, refusal, sound
 from tests.cli.conftest import Pae
 from tests.training import toys
@@ -29,7 +29,7 @@ def refuse_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*arguments: Any, **keywords: Any) -> float:
         raise AssertionError("trained again what is on record")
 
-    monkeypatch.setattr(algorithms, "fit", fit)
+    monkeypatch.setattr(stages, "fit", fit)
 
 
 # ---------------------------------------------------------------- what is shown
@@ -43,9 +43,8 @@ def test_a_recipe_is_learnt_and_what_came_out_is_shown(
     assert done.code == 0
     assert f"{out / 'pack.pae'} (tests.training.toys:tiny)\n" in done.out
     for name in ("a", "b"):
-        figures, weights = (
-            line.split() for line in done.out.splitlines() if line[:3] == f"  {name}"
-        )
+        lines = (line.split() for line in done.out.splitlines() if line[:3] == f" {name} ")
+        figures, weights, _ = lines
         assert figures[1:4] == ["accuracy", "≥", "0.000"]
         assert weights[1] == {"a": "–", "b": "a"}[name]
     assert sound(out / "pack.pae")
@@ -149,8 +148,8 @@ def test_after_ctrl_c_the_same_command_goes_on_and_ends_with_the_same_fingerprin
             frozen.append(None)
             return original(self)
 
-        original = algorithms.Learner.freeze
-        patch.setattr(algorithms.Learner, "freeze", freeze)
+        original = stages.Learner.freeze
+        patch.setattr(stages.Learner, "freeze", freeze)
         done = pae(*arguments)
     assert done.code == 130
     assert done.out == ""

@@ -3,7 +3,7 @@
 from paenet.backbones.entry import BackboneInfo
 from paenet.backbones.errors import BackboneError, WeightsError
 from paenet.backbones.inception_resnet import InceptionResnetV1
-from paenet.backbones.pretrained import PRETRAINED, Pretrained, fetch
+from paenet.backbones.pretrained import PRETRAINED, Pretrained, cached, fetch
 from paenet.backbones.registry import BACKBONES, create, info, names
 from paenet.backbones.small import Small
 from paenet.backbones.vgg import VGG16BN
@@ -22,6 +22,7 @@ __all__ = [
     "WeightsError",
     "WeightsInfo",
     "Width",
+    "cached",
     "channels",
     "check_fits",
     "create",

@@ -72,6 +72,12 @@ PRETRAINED: dict[str, Pretrained] = {
 """Weights by name; more are one more entry here."""
 
 
+def cached(backbone: str) -> str | None:
+    """The name of weights for a backbone that are in the cache already; None where none are."""
+    found = (w.name for w in PRETRAINED.values() if w.backbone == backbone and w.path.exists())
+    return next(found, None)
+
+
 def fetch(weights: Pretrained) -> Path:
     """The file of `weights`, downloaded once; a file put there by hand is as good.
 

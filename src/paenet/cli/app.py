@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from paenet.cli import add, check, env, evaluate, info, init, quickstart, remove, run
+from paenet.cli import (
+    add,
+    bench,
+    check,
+    env,
+    evaluate,
+    extract,
+    info,
+    init,
+    merge,
+    quickstart,
+    remove,
+    run,
+)
 from paenet.errors import PaenetError
 
 app = typer.Typer(
@@ -29,6 +42,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": init.init,
     "add": add.add,
     "remove": remove.remove,
+    "extract": extract.extract,
+    "merge": merge.merge,
     "info": info.info,
     "check": check.check,
     "eval": evaluate.evaluate,
@@ -36,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback()

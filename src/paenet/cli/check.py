@@ -20,12 +20,12 @@ def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
     report = packfile.check(file, backbone=builder)
 
     def show() -> None:
+        for finding in report.findings:
+            print(f"BROKEN   {finding.law}: {finding.message}")
         for law in report.verified:
             print(f"holds    {law}")
         for skipped in report.skipped:
             print(f"skipped  {skipped.law}: {skipped.message}")
-        for finding in report.findings:
-            print(f"BROKEN   {finding.law}: {finding.message}")
         print(f"{file}: {'sound' if report.ok else 'not sound'}")
 
     emit({**asdict(report), "ok": report.ok}, as_json, show)

@@ -21,6 +21,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
 
     held = packfile.read(file, backbone=training.own_builder(file, backbone))
     account = packfile.accounting(held)
+    ledger = packfile.ledger(file)
     tasks = {}
     for record in packfile.describe(file)["tasks"]:
         notes = record["notes"]
@@ -34,11 +35,14 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             "test": notes.get("test"),
             "terms": notes.get("terms"),
             **account["tasks"][record["name"]],
+            "file": ledger["tasks"][record["name"]],
         }
     totals = {key: value for key, value in account.items() if key != "tasks"}
     return {
         "file": str(file),
-        "file_bytes": file.stat().st_size,
+        "file_bytes": ledger["total"],
+        "container_bytes": ledger["container"],
+        "file_of_separate": of_separate(ledger["total"], account["separate_mib"]),
         "backbone": {"name": held.spec.name, "arguments": held.spec.arguments},
         **held.about,
         "tasks": tasks,
@@ -59,12 +63,18 @@ def show(document: dict[str, Any]) -> None:
         ("task", "sees", "width", "owns", "uses", "paper MB", "alone MB"),
         [(name, *_weights(task)) for name, task in tasks.items()],
     )
+    table(
+        "What it takes of the file, in kB",
+        ("task", "written as", "values", "owners", "norms", "head", "entropy"),
+        [(name, *_bytes(task["file"])) for name, task in tasks.items()],
+    )
     print(
         f"{document['owned']:,} of {document['total']:,} weights are owned, "
         f"{document['free']:,} are free.\n"
         f"In the paper's accounting {document['paper_mib']:.2f} MB, "
         f"{document['of_separate']:.1%} of separate networks ({document['separate_mib']:.2f} MB);\n"
-        f"this file has {megabytes(document['file_bytes'])}."
+        f"this file has {megabytes(document['file_bytes'])}, "
+        f"{document['file_of_separate']:.1%} of them."
     )
 
 
@@ -90,3 +100,14 @@ def _weights(task: dict[str, Any]) -> tuple[str, ...]:
         f"{task['paper_mib']:.2f}",
         f"{task['separate_mib']:.2f}",
     )
+
+
+def _bytes(task: dict[str, Any]) -> tuple[str, ...]:
+    sizes = (task["values"], task["owners"], task["norms"], task["head"])
+    entropy = task["values_entropy"] + task["owners_entropy"]
+    return (task["coding"], *(f"{size / 1000:,.1f}" for size in (*sizes, entropy)))
+
+
+def of_separate(size: int, separate_mib: float) -> float:
+    """A file's size by that of separate networks; 0 where there is no task."""
+    return size / (separate_mib * 2**20) if separate_mib else 0.0

@@ -6,8 +6,12 @@ from typing import Annotated
 import typer
 
 Pack = Annotated[Path, typer.Argument(help="A .pae file.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The new file.")]
 Limit = Annotated[
-    int | None, typer.Option(min=2, help="At most so many examples of every split, for a try.")
+    int | None,
+    typer.Option(
+        min=2, help="At most so many examples of every split, for a try; no goal stops it."
+    ),
 ]
 Weights = Annotated[
     str | None, typer.Option(help="Trained weights of the backbone: a name or a file.")

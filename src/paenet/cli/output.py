@@ -28,9 +28,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.console import Console
     from rich.table import Table
 
-    sheet = Table(box=box.SIMPLE_HEAD)
+    sheet = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index, column in enumerate(columns):
-        sheet.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+        sheet.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         sheet.add_row(*row)
     console = Console(markup=False, highlight=False)
@@ -50,5 +50,5 @@ def interval(metric: dict[str, Any]) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Bytes in MiB, as the paper counts."""
-    return f"{count / 2**20:.1f} MB"
+    """Bytes in MiB, as the paper counts; in KiB where they are few."""
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 / 10 else f"{count / 2**10:.1f} kB"

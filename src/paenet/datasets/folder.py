@@ -57,7 +57,7 @@ def _rows(folder: Path) -> list[tuple[str, str, str]]:
     try:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
-        raise DataError(f"{folder}: {error.strerror or error}") from None
+        raise DataError(f"{folder}: {error.strerror or error}; check the path") from None
     given = [name for name in names if name in SPLITS]
     strangers = [name for name in names if name not in SPLITS and not name.startswith(".")]
     if given and strangers:

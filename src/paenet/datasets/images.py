@@ -131,7 +131,7 @@ def _build(
     except OSError as error:
         raise DataError(
             f"{pixels.parent}: cannot keep decoded images there: {error.strerror or error}; "
-            "free some space or name another cache"
+            "free some space, or name another cache in PAENET_CACHE"
         ) from None
 
 

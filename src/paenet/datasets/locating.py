@@ -36,7 +36,7 @@ class Place:
                 )
             return self.file.read_bytes()
         except OSError as error:
-            raise DataError(f"{self.file}: {error.strerror or error}") from None
+            raise DataError(f"{self.file}: {error.strerror or error}; check the path") from None
 
     @property
     def name(self) -> str:

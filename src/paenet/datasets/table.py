@@ -72,7 +72,7 @@ def read_csv(path: Path, needed: Sequence[str]) -> dict[str, tuple[str, ...]]:
             f"{path}: byte {error.start} is not UTF-8; save the table in UTF-8"
         ) from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
+        raise DataError(f"{path}: {error.strerror or error}; check the path") from None
     # strict: a stray quote is an error, not a cell that swallows the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:

@@ -1,0 +1,125 @@
+"""The size of a pack's file beside other ways to store it, and what reading and writing cost."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+
+from paenet import packfile
+from paenet.bench.memory import peak_of_loading
+from paenet.bench.rivals import RIVALS
+from paenet.packfile import PackFile
+from paenet.packing.values import fit_table, snap
+
+GRIDS = ("float32", "bfloat16", "int8", "codebook4")
+MIB = 2**20
+
+
+def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
+    """Measures a pack's file; figures are JSON types.
+
+    Args:
+        held: the pack, its networks buildable from its spec.
+        repeats: of every timing; the two sides of a ratio take turns.
+
+    Returns:
+        of_separate: per value grid, the file by as many dense float32 networks (parameters at 4
+            bytes) as there are tasks, every task's own weights rounded to that grid.
+        owners_over_entropy: owner maps by their order-0 entropy, layer by layer.
+        against: the file by each other way to store the same tasks.
+        load_over_safetensors: every task as a module, by safetensors' reading of the dense
+            networks into modules; median.
+        load_peak_over_materialised: the growth in memory while that is done, by the modules'
+            size; and `one_load_peak_over_materialised` for one task alone.
+        save_seconds: median.
+    """
+    account = packfile.accounting(held)
+    separate = account["separate_mib"] * MIB
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sizes = {grid: _written(_rounded(held, grid), folder) for grid in GRIDS}
+        path = folder / "pack.pae"
+        seconds = [_timed(lambda: _write(held, path)) for _ in range(repeats)]
+        ledger = packfile.ledger(path)
+        owners, entropy, values = (
+            sum(task[key] for task in ledger["tasks"].values())
+            for key in ("owners", "owners_entropy", "values_entropy")
+        )
+        networks = packfile.load(path)
+        others = {"paper": account["paper_mib"] * MIB, "entropy": entropy + values}
+        others |= {name: store(held.pack, networks, folder) for name, store in RIVALS.items()}
+        ratios = _loading(path, networks, folder, repeats)
+        first = next(iter(networks))
+        return {
+            "tasks": len(networks),
+            "file_bytes": ledger["total"],
+            "of_separate": {grid: size / separate for grid, size in sizes.items()},
+            "owners_over_entropy": owners / entropy,
+            "against": {rival: ledger["total"] / size for rival, size in others.items()},
+            "load_over_safetensors": statistics.median(ratios),
+            "load_peak_over_materialised": peak_of_loading(path, None),
+            "one_load_peak_over_materialised": peak_of_loading(path, first),
+            "save_seconds": statistics.median(seconds),
+            "repeats": repeats,
+        }
+
+
+def _rounded(held: PackFile, grid: str) -> PackFile:
+    """The pack with every task's own weights on a grid."""
+    pack = copy.deepcopy(held.pack)
+    for layer in pack.layers.values():
+        for task in pack.tasks.values():
+            mine = layer.owner == task.slot
+            table = fit_table(grid, layer.theta, mine)
+            layer.theta[mine] = snap(grid, layer.theta, mine, table)[mine]
+    return PackFile(pack, held.spec, held.about)
+
+
+def _written(held: PackFile, folder: Path) -> int:
+    path = folder / "rounded.pae"
+    _write(held, path)
+    return path.stat().st_size
+
+
+def _write(held: PackFile, path: Path) -> None:
+    packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+
+
+def _loading(
+    path: Path, networks: dict[str, nn.Sequential], folder: Path, repeats: int
+) -> list[float]:
+    """Seconds of loading a pack by those of reading dense networks, pair by pair."""
+    files = {}
+    for name, network in networks.items():
+        files[name] = folder / f"{name}.safetensors"
+        safetensors.torch.save_file(network.state_dict(), files[name])
+    skeletons = {name: copy.deepcopy(network).to("meta") for name, network in networks.items()}
+
+    def read_dense() -> None:
+        for name, file in files.items():
+            network = copy.deepcopy(skeletons[name]).to_empty(device="cpu")
+            safetensors.torch.load_model(network, file)
+
+    read_dense()  # both sides from the page cache from now on
+    packfile.load(path)
+    ratios = []
+    for turn in range(repeats):
+        sides: list[Callable[[], object]] = [lambda: packfile.load(path), read_dense]
+        order = (0, 1) if turn % 2 == 0 else (1, 0)
+        seconds = {side: _timed(sides[side]) for side in order}
+        ratios.append(seconds[0] / seconds[1])
+    return ratios
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,74 @@
+"""A pack that is like a learnt one, made in a moment: trained weights, owners by density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from paenet import backbones, packfile
+from paenet.packfile import PackFile
+from paenet.packing import Pack, PackedTask
+
+DENSITIES = (0.615, 0.230, 0.107)
+"""What identity, gender and age own in the paper's network of three tasks."""
+
+_HALF = 2.0**-11  # relative spacing of float16
+
+
+def sample(
+    backbone: str, weights: str | None, densities: Sequence[float] = DENSITIES, seed: int = 0
+) -> PackFile:
+    """A pack of a backbone's weights that are shared out among tasks.
+
+    The first task owns the largest weights of each layer, as pruning by magnitude leaves them; the
+    others own weights drawn from the rest. Weights that come in half precision get random digits
+    below it, as training would have given them.
+
+    Args:
+        backbone: a name.
+        weights: trained ones, a name or a file; None takes the backbone's own initialisation.
+        densities: the share of the weights that each task owns; they sum to at most 1.
+        seed: of owners and digits.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    state: Mapping[str, Tensor] | None = None
+    if weights is not None:
+        state, _ = backbones.read_weights(weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pack = Pack(lambda width: backbones.create(backbone, width=width), weights=state)
+    size = backbones.info(backbone).size
+    with torch.no_grad():
+        outputs = pack.widths[0].skeleton.eval()(torch.empty(1, 3, size, size, device="meta"))
+    private = {key: value for key, value in pack.given().items() if key in pack.layout.private}
+    for layer in pack.layers.values():
+        noise = torch.rand(layer.theta.shape, generator=draw) - 0.5
+        if torch.equal(layer.theta.half().float(), layer.theta):
+            layer.theta *= 1 + _HALF * noise
+        _share_out(layer.theta, layer.owner, densities, draw)
+    for slot in range(1, len(densities) + 1):
+        name = f"task{slot}"
+        sees = () if slot == 1 else ("task1",)
+        head = nn.Linear(outputs.shape[1], 2).eval()
+        pack.tasks[name] = PackedTask(name, slot, sees, 0, dict(private), head)
+    pack.untouched = False
+    return PackFile(pack, packfile.BackboneSpec(backbone), {})
+
+
+def _share_out(
+    theta: Tensor, owner: Tensor, densities: Sequence[float], draw: torch.Generator
+) -> None:
+    """Gives each task its share of a layer, and frees the rest."""
+    ends = [round(sum(densities[: i + 1]) * theta.numel()) for i in range(len(densities))]
+    first, *others = ends
+    places = theta.abs().flatten().argsort(descending=True)
+    rest = places[first:][torch.randperm(len(places) - first, generator=draw)]
+    places = torch.cat([places[:first], rest])
+    flat = owner.view(-1)
+    start = 0
+    for slot, end in enumerate([first, *others], 1):
+        flat[places[start:end]] = slot
+        start = end
+    theta[owner == 0] = 0

@@ -1,0 +1,84 @@
+"""`pae bench`: measurements on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paenet.cli.options import Weights
+from paenet.cli.output import Json, emit, table
+
+app = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
+
+
+@app.command("file")
+def file(
+    densities: Annotated[
+        str, typer.Option(help="The share of the weights that each task owns, with commas.")
+    ] = "0.615,0.230,0.107",
+    backbone: Annotated[
+        str, typer.Option(help="Of the pack that is made.")
+    ] = "inception-resnet-v1",
+    weights: Weights = None,
+    pack: Annotated[Path | None, typer.Option(help="A .pae file to measure instead.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Of every timing.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """A pack's file: its size beside other ways to store it, and what reading it takes.
+
+    Without --weights, trained ones that are in the cache are taken, or else the backbone's own
+    initialisation.
+    """
+    from paenet import backbones, bench, packfile, training
+
+    source: dict[str, Any] = {"pack": str(pack)}
+    if pack is not None:
+        held = packfile.read(pack)
+    else:
+        shares = _shares(densities)
+        weights = weights or backbones.cached(backbone)
+        held = bench.sample(backbone, weights, shares)
+        source = {"densities": shares, "backbone": backbone, "weights": weights}
+    found = bench.bench_file(held, repeats=repeats)
+    command = shlex.join(["pae", *sys.argv[1:]])
+    document = {
+        "kind": "file",
+        "command": command,
+        **source,
+        "versions": training.versions(),
+        **found,
+    }
+    emit(document, as_json, lambda: _show(document))
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if not shares or min(shares) <= 0 or sum(shares) > 1:
+        raise typer.BadParameter(
+            f"{text!r}; give shares above 0 that sum to at most 1, such as 0.6,0.2,0.1",
+            param_hint="--densities",
+        )
+    return shares
+
+
+def _show(document: dict[str, Any]) -> None:
+    sizes = [(grid, f"{share:.2%}") for grid, share in document["of_separate"].items()]
+    table("Size, by separate float32 networks", ("values", "of separate"), sizes)
+    others = [(name, f"{ratio:.3f}") for name, ratio in document["against"].items()]
+    table("Size, by other ways to store the same tasks", ("way", "ratio"), others)
+    keys = (
+        ("owner maps ÷ entropy", "owners_over_entropy"),
+        ("load ÷ safetensors of dense networks", "load_over_safetensors"),
+        ("peak memory ÷ modules, all tasks", "load_peak_over_materialised"),
+        ("peak memory ÷ modules, one task", "one_load_peak_over_materialised"),
+        ("seconds to save", "save_seconds"),
+    )
+    rows = [(name, "–" if document[k] is None else f"{document[k]:.3f}") for name, k in keys]
+    table("Reading and writing", ("what", "figure"), rows)
