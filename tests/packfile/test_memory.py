@@ -69,8 +69,8 @@ deep = frame(b'{"a":' + b"[" * 2**23)
 wide = frame(b'{"a":[' + b"[]," * 2**22)
 long = frame(b'{"a":"' + b"x" * 2**31 + b'"}')
 FILES = {
-    "as many weights as may be promised": filled(2**12, 2**11 + 2**10),
-    "more weights": shaped(2**12, 2**12),
+    "as many weights as may be promised": filled(2**13, 2**12 + 2**11),
+    "more weights": shaped(2**13, 2**13),
     "far more weights": shaped(2**19, 2**19),
     "many rows of nothing": shaped(2**39, 0),
     **{

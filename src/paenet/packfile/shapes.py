@@ -19,7 +19,7 @@ _MOST_AXES = 16
 _TYPES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
 
 # A reader allocates at most so much, whatever a file promises: LEAST + FACTOR * its size in bytes.
-LEAST, FACTOR = 2**26, 4096
+LEAST, FACTOR = 2**28, 4096
 
 
 def encode(tensors: Mapping[str, Tensor]) -> list[Bytes]:
