@@ -7,6 +7,7 @@ from paenet.packing.learner import Learner
 from paenet.packing.methods import METHODS, Method, method
 from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
+from paenet.packing.stems import Split, Stem, segments, splits
 from paenet.packing.values import GRIDS, NATIVE
 from paenet.packing.widening import width_for
 
@@ -22,11 +23,15 @@ __all__ = [
     "PackedTask",
     "PackingError",
     "Schedule",
+    "Split",
+    "Stem",
     "Trial",
     "fingerprint_of",
     "largest_held",
     "method",
     "next_share",
     "prune_gradually",
+    "segments",
+    "splits",
     "width_for",
 ]

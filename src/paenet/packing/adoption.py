@@ -68,7 +68,8 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
     theta, owned = learner.owned()[name]
     layer = pack.layers[name]
     values, owner = layer.theta.clone(), layer.owner.clone()
-    seen = pack.visible(name, [pack.tasks[task].slot for task in learner.sees])
+    stem = None if learner.split is None else learner.split.stem
+    seen = pack.visible(name, pack.seen_slots(name, learner.sees, stem))
     if learner.maps is not None:
         grown = learner.maps[name]
         values, owner, seen = (

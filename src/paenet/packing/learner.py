@@ -13,6 +13,8 @@ from paenet.packing.errors import PackingError
 from paenet.packing.layout import PRIVATE, join
 from paenet.packing.owned import OwnedWeight, own, owned_layers
 from paenet.packing.pruning import Rank, select
+from paenet.packing.starting import start
+from paenet.packing.stems import Split, refuse_wider_stem, segments
 from paenet.packing.values import check_grid
 from paenet.packing.widening import (
     Maps,
@@ -38,6 +40,7 @@ class Learner(nn.Module):
 
     Attributes:
         name, sees, norms, claims: as given to `Pack.learn`.
+        split: up to where the network is the base's; None for nowhere.
         backbone, head: the network; its forward pass is `head(backbone(x))`.
         width: what the builder was given for this network.
         claimed: per layer, how many weights the task could own: what `prune` counts against.
@@ -51,6 +54,7 @@ class Learner(nn.Module):
         sees: tuple[str, ...],
         norms: Norms,
         claims: Claims,
+        split: Split | None,
         seed: int,
     ) -> None:
         super().__init__()
@@ -58,12 +62,11 @@ class Learner(nn.Module):
         self._frozen = False
         self._widths = len(pack.widths)
         self.name, self.sees, self.norms, self.claims = name, sees, norms, claims
-        self._seed = seed
+        self.split, self._seed = split, seed
         self.width: Width = pack.widths[-1].width
         self.skeleton = [pack.widths[-1].skeleton]
         self.maps: Maps | None = None
-        self.claimed: dict[str, int] = {}
-        self.backbone = self._start()
+        self.backbone, self.claimed = start(pack, sees, norms, claims, split, seed)
         self.head = head
         self.train()
 
@@ -78,6 +81,23 @@ class Learner(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.head(self.backbone(x))
         return output
+
+    def halves(self) -> tuple[nn.Module, nn.Module]:
+        """The network as two: its stem, which is constant, and what follows, head included.
+
+        What follows can be trained on outputs of the stem that were kept. Both share the
+        learner's tensors, until it widens.
+
+        Raises:
+            PackingError: where the task has no stem.
+        """
+        if self.split is None:
+            raise PackingError(f"task {self.name!r} has no stem")
+        example = self._pack[0].example
+        assert example is not None  # without it there are no splits
+        example = torch.zeros(example.shape)
+        stem, rest = segments(self.backbone, example, [self.split.name])
+        return stem.eval(), _Rest(self, rest)
 
     def owned(self) -> dict[str, tuple[nn.Parameter, OwnedWeight]]:
         """Per packed layer, its theta and the parametrisation that says what is trainable."""
@@ -148,7 +168,7 @@ class Learner(nn.Module):
             PackingError: where the task is frozen.
         """
         self._refuse_frozen()
-        private = set(self._pack[0].layout.private) if self.norms == "own" else set()
+        private = set(self._pack[0].layout.private) - self._borrowed()
         rest = [t for key, t in self.backbone.state_dict().items() if key in private]
         for tensor in (*rest, *self.head.state_dict().values()):
             if tensor.dtype == torch.float32:
@@ -164,8 +184,8 @@ class Learner(nn.Module):
 
         Raises:
             PackingError: where the pack has no builder or no example input, the task may claim
-                no weights, it was cast to another type, or the function cannot be preserved;
-                names the layer.
+                no weights, it was cast to another type, its stem would be widened, or the
+                function cannot be preserved; names the layer.
         """
         self._refuse_frozen()
         if self.claims == "none":
@@ -175,6 +195,8 @@ class Learner(nn.Module):
         wide = fresh_network(pack, width, self._seed if seed is None else seed)
         maps = trace_growth(self.skeleton[0], wide, pack.example)
         device = next(self.backbone.parameters()).device
+        if self.split is not None:
+            refuse_wider_stem(self.split, self.skeleton[0], wide)
         before, private = self.owned(), self._private()
         wide.load_state_dict(
             {**wide.state_dict(), **grow_private(private, wide.state_dict(), maps)}
@@ -193,7 +215,7 @@ class Learner(nn.Module):
         self.backbone = wide.to(device).train(self.training)
         self.width, self.skeleton = width, [skeleton]
         self.maps = maps if self.maps is None else compose(self.maps, maps)
-        self._hold_norms()
+        self._hold_base()
 
     def freeze(self) -> PackedTask:
         """Makes the task a part of the pack, for ever; the learner has done its work.
@@ -212,14 +234,18 @@ class Learner(nn.Module):
         """The biases, norms and slopes that the task does not share with the base."""
         pack = self._pack[0]
         private = self._private()
-        if self.norms == "own" or pack.base is None:
+        if pack.base is None:
             return private
-        base = pack.tasks[pack.base].private
-        return {key: value for key, value in private.items() if not _same(value, base[key])}
+        base, borrowed = pack.tasks[pack.base].private, self._borrowed()
+        return {
+            key: value
+            for key, value in private.items()
+            if key not in borrowed or not _same(value, base[key])
+        }
 
     def train(self, mode: bool = True) -> Learner:
         super().train(mode)
-        self._hold_norms()
+        self._hold_base()
         return self
 
     def _refuse_frozen(self) -> None:
@@ -228,61 +254,50 @@ class Learner(nn.Module):
                 f"task {self.name!r} is frozen; what it computes never changes (learn a new task)"
             )
 
-    def _hold_norms(self) -> None:
-        """Keeps borrowed norms, biases and slopes as the base has them."""
-        if self.norms == "own":
-            return
-        private = set(self._pack[0].layout.private)
+    def _borrowed(self) -> frozenset[str]:
+        """The keys of norms, biases and slopes that are the base's."""
+        private = self._pack[0].layout.private
+        if self.norms == "base":
+            return frozenset(private)
+        return frozenset() if self.split is None else self.split.keys(private)
+
+    def _hold_base(self) -> None:
+        """Keeps what the network has of the base as the base has it."""
+        borrowed = self._borrowed()
         for name, parameter in self.backbone.named_parameters():
-            if name in private:
+            if name in borrowed:
                 parameter.requires_grad_(False)
-        for module in self.backbone.modules():
-            if isinstance(module, PRIVATE):
+        for name, module in self.backbone.named_modules():
+            if isinstance(module, PRIVATE) and any(key.startswith(f"{name}.") for key in borrowed):
                 module.eval()
+        if self.split is not None:
+            owned = self.owned()
+            for (
+                layer
+            ) in self.split.layers:  # nothing there to train: no gradient needs to get so far
+                owned[layer][0].requires_grad_(False)
 
     def _private(self) -> dict[str, Tensor]:
         state = self.backbone.state_dict()
         return {key: state[key].detach().cpu().clone() for key in self._pack[0].layout.private}
 
-    @torch.no_grad()
-    def _start(self) -> nn.Module:
-        """The network at step 0."""
-        pack = self._pack[0]
-        if pack.untouched:
-            backbone = copy.deepcopy(self.skeleton[0])
-            backbone.load_state_dict(pack.given(), assign=True)
-            backbone.requires_grad_(True)
-        else:
-            backbone = fresh_network(pack, self.width, self._seed)
-        if self.sees or self.norms == "base":
-            self._start_from_base(backbone)
-        slots = [pack.tasks[name].slot for name in self.sees]
-        # Channels that none of the seen tasks has start as widening would make them: were they
-        # zero throughout, no gradient would ever reach them.
-        seen_width = max((pack.tasks[name].width for name in self.sees), default=-1)
-        seen_maps = pack.widths[seen_width].maps
-        for name, layer in pack.layers.items():
-            trainable = (layer.owner == 0) & (self.claims == "free")
-            if self.sees:
-                weight = backbone.get_parameter(join(name, "weight"))
-                zeros = torch.zeros_like(weight)
-                if seen_maps is not None:
-                    zeros = seen_maps[name].place(seen_maps[name].narrow(zeros), weight.detach())
-                weight.copy_(zeros)
-            own(backbone.get_submodule(name), trainable, pack.visible(name, slots))
-            self.claimed[name] = int(trainable.sum())
-        return backbone
 
-    def _start_from_base(self, backbone: nn.Module) -> None:
-        pack = self._pack[0]
-        assert pack.base is not None  # `Pack.learn` has seen to it
-        base = pack.tasks[pack.base]
-        private = pack.private_of(base)
-        maps = pack.widths[base.width].maps
-        state = backbone.state_dict()
-        if maps is not None:
-            private = grow_private(private, state, maps)
-        backbone.load_state_dict({**state, **private})
+class _Rest(nn.Module):
+    """What a learner computes after its stem."""
+
+    def __init__(self, learner: Learner, rest: nn.Module) -> None:
+        super().__init__()
+        self._learner = [learner]  # in a list: it holds this module's tensors already
+        self.rest, self.head = rest, learner.head
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.rest(x))
+        return output
+
+    def train(self, mode: bool = True) -> _Rest:
+        super().train(mode)
+        self._learner[0]._hold_base()
+        return self
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

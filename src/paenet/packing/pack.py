@@ -15,6 +15,7 @@ from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import Layout, join, layout_of
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
+from paenet.packing.stems import Split, Stem, known, refuse_wider_stem, splits
 from paenet.packing.widening import Builder, Maps, Width, compose, skeleton_of
 
 FREE = 0
@@ -47,6 +48,7 @@ class PackedTask:
         width: index into `Pack.widths`.
         private: biases, norms and slopes by state-dict key; absent ones are the base's.
         head: what follows the backbone.
+        stem: what its network has in common with the base's from the input on; None for nothing.
         notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
     """
 
@@ -56,6 +58,7 @@ class PackedTask:
     width: int
     private: dict[str, Tensor]
     head: nn.Module
+    stem: Stem | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,7 +84,7 @@ class Pack:
         backbone: a module made of convolutions, linear layers, norms, PReLU and stateless
             operations; or a function of the width that builds one, where tasks should be able to
             widen it. The pack starts with every weight free and holding this network's values.
-        example: a batch of one input, needed for widening only.
+        example: a batch of one input, needed for widening and for stems.
         weights: a state dict for the backbone at width 1, where the builder does not load its own.
 
     Raises:
@@ -145,6 +148,7 @@ class Pack:
         sees: Literal["base", "all", "none"] | Sequence[str] = "base",
         norms: Norms = "own",
         claims: Claims = "free",
+        stem: str | None = None,
         seed: int = 0,
     ) -> Learner:
         """A network that learns task `name` in the free weights; the pack changes at `freeze`.
@@ -158,11 +162,13 @@ class Pack:
                 the base's) or uses the base's.
             claims: which weights it may train: every free one, only those that widening adds, or
                 none.
+            stem: one of `splits()`: up to there the task computes what the base does, with the
+                base's weights and norms, and owns nothing. None lets it own weights anywhere.
             seed: of the fresh values, where weights start from the backbone's initialisation.
 
         Raises:
-            PackingError: where the name is taken, the pack full, a seen task unknown, or another
-                argument none of those above.
+            PackingError: where the name is taken, the pack full, a seen task unknown, the stem
+                not the base's, or another argument none of those above.
         """
         if not name:
             raise PackingError("a task needs a name")
@@ -177,7 +183,20 @@ class Pack:
             raise PackingError(f"head={head!r}: give a torch module (Identity() for none)")
         if norms == "base" and self.base is None:
             raise PackingError("norms='base' needs a base; the first task has norms of its own")
-        return Learner(self, name, head, self._seen(sees), norms, claims, seed)
+        seen = self._seen(sees)
+        return Learner(self, name, head, seen, norms, claims, self._split(stem, seen), seed)
+
+    def splits(self) -> dict[str, Split]:
+        """Where the pack's network can be split, by name, from input to output.
+
+        Raises:
+            PackingError: where the pack has no example input, or the network cannot be traced.
+        """
+        if self.example is None:
+            raise PackingError(
+                "stems need an example input: Pack(backbone, example=torch.zeros(1, 3, 160, 160))"
+            )
+        return splits(self.widths[-1].skeleton, self.example)
 
     def remove(self, name: str) -> None:
         """Frees a task's weights.
@@ -204,7 +223,7 @@ class Pack:
         at = self.widths[task.width]
         state = self.private_of(task)
         for layer in self.layers:
-            weight = self.visible(layer, [task.slot, *(self.tasks[s].slot for s in task.sees)])
+            weight = self.visible(layer, [task.slot, *self.seen_slots(layer, task.sees, task.stem)])
             if at.maps is not None:
                 weight = at.maps[layer].narrow(weight)
             state[join(layer, "weight")] = weight
@@ -237,6 +256,11 @@ class Pack:
         for slot in slots:
             mask |= packed.owner == slot
         return torch.where(mask, packed.theta, torch.zeros((), dtype=packed.theta.dtype))
+
+    def seen_slots(self, layer: str, sees: Iterable[str], stem: Stem | None) -> list[int]:
+        """Whose weights a task sees in a layer: in its stem the base's, else those of `sees`."""
+        names = [self.base] if stem is not None and layer in stem.layers else sees
+        return [self.tasks[name].slot for name in names if name is not None]
 
     def given(self) -> dict[str, Tensor]:
         """The given network's state, while no task has been frozen yet."""
@@ -291,6 +315,7 @@ class Pack:
             width=len(self.widths) - (learner.maps is None),
             private=learner.own_private(),
             head=copy.deepcopy(learner.head).cpu().requires_grad_(True).eval(),
+            stem=None if learner.split is None else learner.split.stem,
         )
         for name, layer in self.layers.items():
             layer.theta, layer.owner = layers[name]
@@ -311,6 +336,18 @@ class Pack:
             raise PackingError(f"sees={sees!r}: give base, all, none, or a list of task names")
         names = tuple(self.tasks)
         return {"base": names[:1], "all": names, "none": ()}[sees]
+
+    def _split(self, name: str | None, seen: tuple[str, ...]) -> Split | None:
+        """Where a stem ends, if a task that sees `seen` can have it."""
+        if name is None:
+            return None
+        if self.base is None or self.base not in seen:
+            raise PackingError(f"stem={name!r}: a stem is the base's, which the task must see")
+        found = self.splits()
+        split = found[known(found, name)]
+        base = self.widths[self.tasks[self.base].width]
+        refuse_wider_stem(split, base.skeleton, self.widths[-1].skeleton)
+        return split
 
     def _task(self, name: str) -> PackedTask:
         try:

@@ -1,0 +1,74 @@
+"""The network of a task at step 0: what it sees as constants, and what it may train."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from paenet.packing.layout import join
+from paenet.packing.owned import own
+from paenet.packing.widening import fresh_network, grow_private
+
+if TYPE_CHECKING:
+    from paenet.packing.methods import Claims
+    from paenet.packing.pack import Norms, Pack
+    from paenet.packing.stems import Split
+
+
+@torch.no_grad()
+def start(
+    pack: Pack,
+    sees: tuple[str, ...],
+    norms: Norms,
+    claims: Claims,
+    split: Split | None,
+    seed: int,
+) -> tuple[nn.Module, dict[str, int]]:
+    """A backbone in which the weights that a task may claim can be trained.
+
+    Returns:
+        It, at the widest width of the pack; and how many weights of each packed layer it claims.
+    """
+    widest = pack.widths[-1]
+    if pack.untouched:
+        backbone = copy.deepcopy(widest.skeleton)
+        backbone.load_state_dict(pack.given(), assign=True)
+        backbone.requires_grad_(True)
+    else:
+        backbone = fresh_network(pack, widest.width, seed)
+    if sees or norms == "base":
+        _copy_base(pack, backbone)
+    stem = None if split is None else split.stem
+    # Channels that none of the seen tasks has start as widening would make them: were they
+    # zero throughout, no gradient would ever reach them.
+    seen_width = max((pack.tasks[name].width for name in sees), default=-1)
+    seen_maps = pack.widths[seen_width].maps
+    claimed = {}
+    for name, layer in pack.layers.items():
+        may_claim = claims == "free" and (stem is None or name not in stem.layers)
+        trainable = (layer.owner == 0) & may_claim
+        if sees:
+            weight = backbone.get_parameter(join(name, "weight"))
+            zeros = torch.zeros_like(weight)
+            if seen_maps is not None:
+                zeros = seen_maps[name].place(seen_maps[name].narrow(zeros), weight.detach())
+            weight.copy_(zeros)
+        seen = pack.visible(name, pack.seen_slots(name, sees, stem))
+        own(backbone.get_submodule(name), trainable, seen)
+        claimed[name] = int(trainable.sum())
+    return backbone, claimed
+
+
+def _copy_base(pack: Pack, backbone: nn.Module) -> None:
+    """Gives a network the norms, biases and slopes of the base."""
+    assert pack.base is not None  # `Pack.learn` has seen to it
+    base = pack.tasks[pack.base]
+    private = pack.private_of(base)
+    maps = pack.widths[base.width].maps
+    state = backbone.state_dict()
+    if maps is not None:
+        private = grow_private(private, state, maps)
+    backbone.load_state_dict({**state, **private})

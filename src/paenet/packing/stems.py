@@ -1,0 +1,242 @@
+"""Where a network can be split: below, what tasks share; above, what each has of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, fx, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from paenet.errors import suggest
+from paenet.packing.errors import PackingError
+from paenet.packing.layout import PACKABLE, PRIVATE
+from paenet.packing.tracing import Recording, Shape, record
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """The part of a task's network that is the base's own, norms included.
+
+    Attributes:
+        name: of the split where it ends.
+        layers: the packed layers in it.
+    """
+
+    name: str
+    layers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A place in a network through which all data flows, in one tensor.
+
+    Attributes:
+        name: of the outermost block that ends there, or of the packed layer before it.
+        layers: the packed layers below it, in the order in which they run.
+        privates: the norms and PReLU below it.
+        shape: of the tensor, for the example.
+        work: share of the network's multiplications that lie below, in (0, 1].
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    privates: tuple[str, ...]
+    shape: tuple[int, ...]
+    work: float
+
+    @property
+    def stem(self) -> Stem:
+        """What lies below, as a task keeps it."""
+        return Stem(self.name, frozenset(self.layers))
+
+    def keys(self, state: Iterable[str]) -> frozenset[str]:
+        """Those of some state-dict keys whose tensors lie below."""
+        below = {*self.layers, *self.privates}
+        return frozenset(key for key in state if key.rpartition(".")[0] in below)
+
+
+def splits(network: nn.Module, example: Tensor) -> dict[str, Split]:
+    """Every place where `network` can be split, by name, from its input to its output.
+
+    Between two of them lies at least one packed layer; the last has all of them below. The
+    network may live on the meta device.
+
+    Args:
+        network: a backbone.
+        example: a batch of one input.
+
+    Raises:
+        PackingError: where the network cannot be traced, or cannot run on the example.
+    """
+    return {split.name: split for split, _ in _found(record(network, example))}
+
+
+def known(found: Iterable[str], name: str) -> str:
+    """`name`, where it is among the splits found.
+
+    Raises:
+        PackingError: where it is not; offers the nearest.
+    """
+    names = list(found)
+    if name not in names:
+        raise PackingError(
+            f"stem {name!r}: the network has no such place to split{suggest(name, names)}"
+        )
+    return name
+
+
+def refuse_wider_stem(split: Split, base: nn.Module, network: nn.Module) -> None:
+    """Refuses a network that is wider than the base below a split: it cannot compute the same.
+
+    Raises:
+        PackingError: names the layer.
+    """
+    narrow, wide = base.state_dict(), network.state_dict()
+    for key in sorted(split.keys(wide)):
+        if wide[key].shape != narrow[key].shape:
+            raise PackingError(
+                f"stem {split.name!r}: layer {key.rpartition('.')[0]!r} in it is wider than the "
+                "base's; widen only what follows a stem, or take one that ends earlier"
+            )
+
+
+def segments(network: nn.Module, example: Tensor, names: Sequence[str]) -> list[fx.GraphModule]:
+    """`network` cut at some splits into modules that follow one another.
+
+    They share its layers: what trains or moves one of them moves the network's. What a forward
+    asks of `self.training` itself (for `functional.dropout`, say) is as in evaluation; layers
+    follow the mode that they are in.
+
+    Args:
+        network: a backbone.
+        example: a batch of one input.
+        names: of the splits, from input to output.
+
+    Returns:
+        One module more than there are names.
+
+    Raises:
+        PackingError: where a split does not exist, or the names are in another order.
+    """
+    recording = record(network, example)
+    places = {split.name: node for split, node in _found(recording)}
+    order = list(places)
+    ranks = [order.index(known(order, name)) for name in names]
+    if ranks != sorted(set(ranks)):
+        raise PackingError(f"stems {list(names)} do not follow one another from input to output")
+    start = next(node for node in recording.nodes if node.op == "placeholder")
+    result = next(node for node in recording.nodes if node.op == "output").args[0]
+    if not isinstance(result, fx.Node):
+        raise PackingError(f"the network returns a {type(result).__name__}; it must be one tensor")
+    found = []
+    for end in [*(places[name] for name in names), result]:
+        found.append(_segment(recording, start, end))
+        start = end
+    return found
+
+
+def _segment(recording: Recording, start: fx.Node, end: fx.Node) -> fx.GraphModule:
+    """What runs after `start` up to `end`, as a module of one input."""
+    graph = fx.Graph()
+    copies = {start: graph.placeholder("x")}
+
+    def copied(node: fx.Node) -> fx.Node:
+        if node not in copies:  # a constant may have been met by an earlier segment first
+            copies[node] = graph.node_copy(node, copied)
+        return copies[node]
+
+    nodes = recording.nodes
+    for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1]:
+        if node.op != "placeholder":
+            copied(node)
+    graph.output(copies[end])
+    return fx.GraphModule(recording.graph, graph)
+
+
+def _found(recording: Recording) -> Iterator[tuple[Split, fx.Node]]:
+    """Every split and the node whose value flows through it."""
+    calls = [(i, _layer(recording, node)) for i, node in enumerate(recording.nodes)]
+    packed = [(i, str(recording.nodes[i].target)) for i, m in calls if isinstance(m, PACKABLE)]
+    private = [(i, str(recording.nodes[i].target)) for i, m in calls if isinstance(m, PRIVATE)]
+    work = {i: _multiplications(recording, i) for i, _ in packed}
+    groups: dict[int, list[int]] = {}
+    for place in _bottlenecks(recording):
+        groups.setdefault(sum(i <= place for i, _ in packed), []).append(place)
+    groups.pop(0, None)
+    for count, places in groups.items():
+        place = _before_dropout(recording, places)
+        yield (
+            Split(
+                name=_block(recording, places, {name for _, name in packed})
+                or packed[count - 1][1],
+                layers=tuple(dict.fromkeys(name for i, name in packed if i <= place)),
+                privates=tuple(dict.fromkeys(name for i, name in private if i <= place)),
+                shape=recording.values[place].sizes,
+                work=sum(work[i] for i in work if i <= place) / sum(work.values()),
+            ),
+            recording.nodes[place],
+        )
+
+
+def _bottlenecks(recording: Recording) -> Iterator[int]:
+    """Places of the nodes after which nothing that ran before them is used again."""
+    nodes = recording.nodes
+    at = {node: i for i, node in enumerate(nodes)}
+    last_calls = {node.target: i for i, node in enumerate(nodes) if node.op == "call_module"}
+    reach = 0  # the last place that needs a value from before, or calls a layer from before
+    for i, node in enumerate(nodes):
+        if node.op == "output":
+            return
+        if _layer(recording, node) is not None:
+            reach = max(reach, last_calls[node.target])
+        if reach <= i and isinstance(recording.values[i], Shape) and node.op != "placeholder":
+            yield i
+        if node.op != "get_attr":  # constants can be had again anywhere
+            reach = max([reach, *(at[user] for user in node.users)])
+
+
+def _layer(recording: Recording, node: fx.Node) -> nn.Module | None:
+    """The layer with tensors that a node calls."""
+    if node.op != "call_module":
+        return None
+    module = recording.graph.get_submodule(str(node.target))
+    return module if isinstance(module, PACKABLE + PRIVATE) else None
+
+
+def _multiplications(recording: Recording, place: int) -> int:
+    """Of one call of a packed layer."""
+    node = recording.nodes[place]
+    weight = recording.graph.get_submodule(str(node.target)).weight
+    assert isinstance(weight, Tensor)
+    sizes: tuple[int, ...] = recording.values[place].sizes
+    return math.prod(sizes) * (weight.numel() // len(weight))
+
+
+def _before_dropout(recording: Recording, places: Sequence[int]) -> int:
+    """The last of some neighbouring places that no dropout lies before: it belongs above."""
+    for earlier, place in pairwise(places):
+        node = recording.nodes[place]
+        if node.op == "call_module":
+            random = isinstance(recording.graph.get_submodule(str(node.target)), _DropoutNd)
+        else:
+            random = "dropout" in str(node.target)
+        if random:
+            return earlier
+    return places[-1]
+
+
+def _block(recording: Recording, places: Sequence[int], packed: set[str]) -> str | None:
+    """The outermost module with packed layers that ends at one of some neighbouring places."""
+    ends: dict[str, int] = {}
+    for i, node in enumerate(recording.nodes):
+        for path in node.meta.get("nn_module_stack", ()):
+            ends[path] = i
+    blocks = [
+        path
+        for path, end in ends.items()
+        if end in places and any(name.startswith(f"{path}.") for name in packed)
+    ]
+    return min(blocks, key=lambda path: path.count("."), default=None)

@@ -1,0 +1,263 @@
+"""A stem is the base's own: a network splits into parts, and a task owns nothing below."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from paenet.packing import Pack, PackingError, segments, splits
+from tests.packing.networks import (
+    NETWORKS,
+    Builder,
+    Promise,
+    batch_norm,
+    check_owners,
+    head,
+    images,
+    outputs,
+    packed,
+    teach,
+    train,
+)
+
+
+class Blocks(nn.Module):
+    """A stem, two residual blocks, a norm, dropout, and a layer that a forward calls twice."""
+
+    def __init__(self, width: float = 1.0, above: float = 1.0) -> None:
+        super().__init__()
+        a, b = round(4 * width), round(6 * above)
+        self.stem = nn.Sequential(nn.Conv2d(3, a, 3, padding=1), nn.BatchNorm2d(a), nn.ReLU())
+        self.first = _Block(a, a)
+        self.second = _Block(a, b)
+        self.norm = nn.BatchNorm2d(a)
+        self.dropout = nn.Dropout(0.5)
+        self.twice = nn.Linear(a, a)
+        self.last = nn.Linear(a, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = functional.relu(self.norm(self.second(self.first(self.stem(x)))))
+        y = self.dropout(y.mean((2, 3)))
+        y = self.twice(functional.relu(self.twice(y)))
+        return self.last(y + torch.ones(1))
+
+
+class _Block(nn.Module):
+    def __init__(self, stream: int, inner: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(stream, inner, 1)
+        self.slope = nn.PReLU(inner)
+        self.outer = nn.Conv2d(inner, stream, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.relu(x + self.outer(self.slope(self.inner(x))))
+
+
+def blocks(width: float | tuple[float, float]) -> nn.Module:
+    return Blocks(*(width if isinstance(width, tuple) else (width, width)))
+
+
+def test_splits_are_named_after_the_outermost_block_that_ends_there() -> None:
+    assert list(splits(Blocks(), images(1))) == ["stem", "first", "second", "twice", "last"]
+
+
+def test_a_split_has_below_it_what_runs_before_it_and_no_dropout() -> None:
+    found = splits(Blocks(), images(1))
+    assert found["second"].layers == (
+        *("stem.0", "first.inner", "first.outer", "second.inner", "second.outer"),
+    )
+    assert found["second"].privates == ("stem.1", "first.slope", "second.slope", "norm")
+    assert found["second"].shape == (1, 4)
+    assert found["stem"].keys(Blocks().state_dict()) == {
+        key for key in Blocks().state_dict() if key.startswith("stem.")
+    }
+
+
+def test_work_grows_from_split_to_split_up_to_all_of_it() -> None:
+    work = [split.work for split in splits(Blocks(), images(1)).values()]
+    assert work == sorted(set(work))
+    assert work[0] == pytest.approx(3 * 4 * 9 * 64 / (64 * (108 + 32 + 48) + 2 * 16 + 24))
+    assert work[-1] == 1.0
+
+
+def test_there_is_no_split_inside_a_block_or_between_two_calls_of_one_layer() -> None:
+    assert not {"first.inner", "second.inner"} & set(splits(Blocks(), images(1)))
+    found = splits(Blocks(), images(1))
+    assert "last" not in found["twice"].layers
+    assert found["twice"].layers[-1] == "twice"
+
+
+@pytest.mark.parametrize("builder", [*NETWORKS.values(), Blocks], ids=[*NETWORKS, "blocks"])
+def test_segments_after_one_another_compute_what_the_network_does(builder: Builder) -> None:
+    network = builder(1.0).eval()
+    names = list(splits(network, images(1)))
+    parts = segments(network, images(1), names)
+    assert len(parts) == len(names) + 1
+    x = images()
+    for part in parts:
+        x = part(x)
+    assert torch.equal(x, network(images()))
+
+
+def test_segments_share_the_layers_of_the_network() -> None:
+    network = Blocks()
+    stem, rest = segments(network, images(1), ["first"])
+    theirs = {id(p) for part in (stem, rest) for p in part.parameters()}
+    assert theirs == {id(p) for p in network.parameters()}
+
+
+def test_segments_refuse_what_does_not_exist_or_is_in_another_order() -> None:
+    with pytest.raises(PackingError, match=r"'frist'.*did you mean 'first'"):
+        segments(Blocks(), images(1), ["frist"])
+    with pytest.raises(PackingError, match="do not follow one another"):
+        segments(Blocks(), images(1), ["second", "first"])
+
+
+def stemmed(**arguments: object) -> Pack:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    teach(pack, "gender", stem="first", **arguments)
+    return pack
+
+
+@pytest.mark.parametrize("sees", ["base", "all"])
+def test_a_stem_computes_what_the_base_does_and_owns_nothing(sees: str) -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    teach(pack, "age")
+    teach(pack, "gender", stem="first", sees=sees)
+    stem = pack.tasks["gender"].stem
+    assert stem is not None
+    assert stem.name == "first"
+    slot = pack.tasks["gender"].slot
+    for name, layer in pack.layers.items():
+        assert bool((layer.owner == slot).any()) == (name not in stem.layers)
+    below = [
+        segments(pack.materialize(name).backbone, images(1), ["first"])[0].eval()(images())
+        for name in ("identity", "gender")
+    ]
+    assert torch.equal(*below)
+    check_owners(pack)
+
+
+def test_the_base_norms_of_a_stem_do_not_move_while_a_task_is_learnt() -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=head(), stem="first")
+    before = {key: value.clone() for key, value in learner.backbone.state_dict().items()}
+    train(learner, 3)
+    after = learner.backbone.state_dict()
+    own = {key for key in pack.layout.private if not torch.equal(before[key], after[key])}
+    assert own == {key for key in pack.layout.private if not key.startswith(("stem.", "first."))}
+    task = learner.freeze()
+    assert set(task.private) == own
+
+
+def test_adding_widening_and_removing_leave_tasks_with_a_stem_bit_identical() -> None:
+    pack = stemmed()
+    promise = Promise()
+    promise.make(pack, "identity")
+    promise.make(pack, "gender")
+    learner = pack.learn("age", head=head(), stem="second", sees="all")
+    train(learner)
+    learned = outputs(learner)
+    learner.freeze()
+    promise.check_older(pack)
+    assert torch.equal(outputs(pack.materialize("age")), learned)
+    pack.remove("age")
+    learner = pack.learn("pose", head=head(), stem="first")
+    train(learner)
+    before = outputs(learner)
+    learner.widen((1.0, 1.5))
+    assert torch.equal(outputs(learner), before)
+    train(learner)
+    learned = outputs(learner)
+    learner.freeze()
+    assert torch.equal(outputs(pack.materialize("pose")), learned)
+    promise.check_older(pack)
+    check_owners(pack)
+
+
+def test_halves_compute_what_the_learner_does_and_train_it() -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=head(), stem="first")
+    stem, rest = learner.halves()
+    kept = stem(images()).detach()
+    assert torch.equal(rest.eval()(kept), learner.eval()(images()))
+    assert not any(p.requires_grad for p in stem.parameters())
+    optimizer = torch.optim.AdamW([p for p in rest.parameters() if p.requires_grad], lr=0.01)
+    rest.train()
+    rest(kept).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(rest.eval()(kept), learner.eval()(images()))
+    learned = learner(images())
+    learner.freeze()
+    assert torch.equal(pack.materialize("gender")(images()), learned)
+
+
+def test_borrowed_norms_stay_the_base_s_above_a_stem_too() -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=head(), stem="first", norms="base")
+    _, rest = learner.halves()
+    rest.train()
+    assert not any(m.training for m in rest.modules() if isinstance(m, nn.BatchNorm2d))
+    assert not learner.freeze().private
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stem": "fist"}, "did you mean 'first'"),
+        ({"stem": "first", "sees": "none"}, "which the task must see"),
+    ],
+    ids=["unknown", "unseen-base"],
+)
+def test_a_stem_that_cannot_be_is_refused(arguments: dict[str, str], message: str) -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    with pytest.raises(PackingError, match=message):
+        pack.learn("gender", head=head(), **arguments)
+
+
+def test_the_first_task_has_no_stem() -> None:
+    with pytest.raises(PackingError, match="which the task must see"):
+        packed(blocks).learn("identity", head=head(), stem="first")
+
+
+def test_a_stem_needs_an_example() -> None:
+    pack = Pack(Blocks())
+    teach(pack, "identity")
+    with pytest.raises(PackingError, match="example input"):
+        pack.learn("gender", head=head(), stem="first")
+
+
+def test_a_stem_is_never_wider_than_the_base_s() -> None:
+    pack = stemmed()
+    learner = pack.learn("age", head=head(), stem="first")
+    with pytest.raises(PackingError, match=r"stem 'first': layer '(first|stem)\S+' in it is wider"):
+        learner.widen((1.5, 1.5))
+    wide = pack.learn("pose", head=head())
+    wide.widen((1.5, 1.5))
+    train(wide)
+    wide.freeze()
+    with pytest.raises(PackingError, match="in it is wider"):
+        pack.learn("age", head=head(), stem="first")
+
+
+def test_the_base_cannot_be_removed_from_under_a_stem() -> None:
+    pack = stemmed()
+    with pytest.raises(PackingError, match="in use by gender"):
+        pack.remove("identity")
+
+
+def test_a_network_of_which_everything_is_stem_leaves_a_task_its_head() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "identity")
+    last = list(pack.splits())[-1]
+    learner = pack.learn("gender", head=head(), stem=last)
+    assert learner.weights == 0
+    train(learner)
+    assert pack.splits()[last].work == 1.0
+    assert not learner.freeze().private
