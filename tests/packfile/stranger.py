@@ -181,11 +181,13 @@ class Stranger:
     def network(self, task: dict[str, Any]) -> dict[str, Array]:
         """Every tensor of a task's network, §7."""
         slots = {t["name"]: t["slot"] for t in self.document["tasks"]}
-        mine = [task["slot"], *(slots[name] for name in task["sees"])]
+        stem = task.get("stem") or {"layers": []}
         found: dict[str, Array] = {}
         for slot in (slots[self.document["base"]], task["slot"]):
             found |= self._under(f"private.{slot}.", self.tensors, cut=True)
         for layer, theta in self._under("theta.", self.tensors, cut=True):
+            seen = [self.document["base"]] if layer in stem["layers"] else task["sees"]
+            mine = [task["slot"], *(slots[name] for name in seen)]
             weight = np.where(
                 np.isin(self.tensors[f"owner.{layer}"], mine), theta, theta.dtype.type(0)
             )

@@ -151,6 +151,7 @@ def test_without_its_code_a_file_is_held_to_what_needs_none(tmp_path: Path) -> N
     assert {f.law for f in report.skipped} == {
         checking.FIT_LAW,
         checking.WIDTH_LAW,
+        checking.STEM_LAW,
         checking.FINGERPRINT_LAW,
     }
     assert all("mine:build" in skipped.message for skipped in report.skipped)

@@ -61,7 +61,7 @@ def test_the_bytes_of_a_file_hold_still(tmp_path: Path) -> None:
         maps = hashlib.sha256(b"\xff").hexdigest()
         shapes = hashlib.sha256(b"\x01\x02\x03").hexdigest()
         document = (
-            r"{\"format\":\"1.0\",\"sha256\":\"" + digest + r"\","
+            r"{\"format\":\"1.1\",\"sha256\":\"" + digest + r"\","
             r"\"digests\":{\"maps\":\"" + maps + r"\",\"shapes\":\"" + shapes + r"\"},"
             r"\"backbone\":{\"name\":\"\\u00fc\"},\"tasks\":[]}"
         )
@@ -81,7 +81,7 @@ def test_the_bytes_of_a_file_hold_still(tmp_path: Path) -> None:
 
 def test_any_safetensors_tool_opens_it(path: Path) -> None:
     with safe_open(path, "pt") as file:
-        assert json.loads(file.metadata()["paenet"])["format"] == "1.0"
+        assert json.loads(file.metadata()["paenet"])["format"] == "1.1"
     tensors = safetensors.torch.load_file(path)
     assert {"shapes", "task.1.owners", "task.2.values.0", "task.2.private"} < set(tensors)
     assert {(tensor.dtype, tensor.dim()) for tensor in tensors.values()} == {(torch.uint8, 1)}

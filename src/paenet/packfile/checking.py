@@ -20,9 +20,11 @@ from paenet.packing.widening import Builder
 BITS_LAW = "every bit is as it was written, and the metadata is complete and agrees with itself"
 FIT_LAW = "the tensors are those of the backbone at its widths, and channel maps lead to channels"
 WIDTH_LAW = "a task owns nothing outside its own width"
+STEM_LAW = "a task owns nothing in its stem"
 FINGERPRINT_LAW = "every task has the fingerprint that it had when it was learnt"
-LAWS = (BITS_LAW, *named.LAWS, FIT_LAW, WIDTH_LAW, FINGERPRINT_LAW)
+LAWS = (BITS_LAW, *named.LAWS, FIT_LAW, WIDTH_LAW, STEM_LAW, FINGERPRINT_LAW)
 """In the order in which they are looked at."""
+_NETWORK_LAWS = (WIDTH_LAW, STEM_LAW, FINGERPRINT_LAW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,15 @@ def check(
     try:
         pack = restore(held, tensors, backbone, heads or {})
     except CodeNeededError as error:
-        skipped += (Finding(law, str(error)) for law in (FIT_LAW, WIDTH_LAW, FINGERPRINT_LAW))
+        skipped += (Finding(law, str(error)) for law in (FIT_LAW, *_NETWORK_LAWS))
     except PaenetError as error:
         findings.append(Finding(FIT_LAW, str(error)))
         reason = "the networks cannot be put together"
-        skipped += (Finding(law, reason) for law in (WIDTH_LAW, FINGERPRINT_LAW))
+        skipped += (Finding(law, reason) for law in _NETWORK_LAWS)
     else:
         changed = dict(_changed(document, pack))
         tasks += (name for name in pack.tasks if name not in changed)
-        findings += [*_beyond_width(pack), *changed.values()]
+        findings += [*_beyond_width(pack), *_in_stems(pack), *changed.values()]
     open_laws = {finding.law for finding in (*findings, *skipped)}
     verified = tuple(law for law in LAWS if law not in open_laws)
     return Report(str(path), verified, tuple(findings), tuple(skipped), tuple(tasks))
@@ -113,6 +115,18 @@ def _beyond_width(pack: Pack) -> Iterator[Finding]:
                     WIDTH_LAW,
                     f"layer {name!r}: task {task.name!r} owns {outside} weights that its network "
                     "does not have; make the file again",
+                )
+
+
+def _in_stems(pack: Pack) -> Iterator[Finding]:
+    for task in pack.tasks.values():
+        for name in sorted(task.stem.layers) if task.stem is not None else ():
+            owned = int((pack.layers[name].owner == task.slot).sum())
+            if owned:
+                yield Finding(
+                    STEM_LAW,
+                    f"layer {name!r}: task {task.name!r} owns {owned} weights in its stem; make "
+                    "the file again",
                 )
 
 

@@ -20,7 +20,7 @@ from paenet.packfile.errors import PackFileError, damaged
 from paenet.packfile.streams import Stream
 
 KEY = "paenet"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 FORMAT = f"{MAJOR}.{MINOR}"
 
 _UNSIGNED = "0" * 64  # stands in the digest's place while the digest is taken

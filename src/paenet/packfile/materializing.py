@@ -13,6 +13,7 @@ from paenet.packfile.decoding import Contents, Part
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.restoring import frame
 from paenet.packfile.weights import scatter
+from paenet.packing import PackedTask
 from paenet.packing.layout import join
 from paenet.packing.widening import Builder
 
@@ -38,16 +39,26 @@ def materialize(
         name: {records[name].slot, *(records[seen].slot for seen in records[name].sees)}
         for name in names
     }
+    in_stem = {
+        name: {records[name].slot, *(records[base].slot for base in first)} for name in names
+    }
     states = {name: pack.private_of(pack.tasks[name]) for name in names}
     for layer, parts in held.layers(set().union(*slots.values())):
         like = held.listed[named.theta(layer)]
-        for name, weight in zip(names, _weights(like, parts, slots.values()), strict=True):
+        used = [
+            (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
+        ]
+        for name, weight in zip(names, _weights(like, parts, used), strict=True):
             _refuse_infinite({named.theta(layer): weight})
             maps = pack.widths[records[name].width].maps
             states[name][join(layer, "weight")] = (
                 weight if maps is None else maps[layer].narrow(weight)
             )
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
+
+
+def _has_in_stem(task: PackedTask, layer: str) -> bool:
+    return task.stem is not None and layer in task.stem.layers
 
 
 def _weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -83,9 +84,7 @@ def _add(wide: Pack, narrow: Pack) -> None:
         slot = wide.free_slot()
         for name in wide.layers:
             _move(wide, narrow, name, task, slot, maps)
-        wide.tasks[task.name] = PackedTask(
-            task.name, slot, task.sees, task.width, task.private, task.head, task.notes
-        )
+        wide.tasks[task.name] = replace(task, slot=slot)
         if wide.fingerprint(task.name) != fingerprint:
             raise PackFileError(
                 f"task {task.name!r} would compute something else: the tasks that it sees own "

@@ -14,7 +14,7 @@ from paenet.packfile.errors import CodeNeededError, PackFileError
 from paenet.packfile.networks import builder_of, skeletons
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.shelf import Shelf
-from paenet.packing import Pack, PackedLayer, PackedTask
+from paenet.packing import Pack, PackedLayer, PackedTask, Stem
 from paenet.packing.layout import Layout, join, layout_of
 from paenet.packing.provenance import ChannelMaps
 from paenet.packing.widening import Builder, Maps
@@ -83,6 +83,7 @@ def frame(
             record.width,
             _private(shelf, record, layout, states[record.width], base),
             _head(shelf, record, heads.get(record.name)),
+            _stem(record, layout),
             record.notes,
         )
     shelf.check_empty()
@@ -111,6 +112,18 @@ def _private(
         if base is None or name in shelf or base.private[key].shape != state[key].shape:
             found[key] = shelf.take(name, state[key])
     return found
+
+
+def _stem(record: TaskRecord, layout: Layout) -> Stem | None:
+    if record.stem is None:
+        return None
+    strangers = sorted(set(record.stem.layers) - set(layout.packed))
+    if strangers:
+        raise PackFileError(
+            f"task {record.name!r}: its stem has layer {strangers[0]!r}, which is no packed layer "
+            "of the backbone; make the file again"
+        )
+    return Stem(record.stem.name, frozenset(record.stem.layers))
 
 
 def _head(shelf: Shelf, record: TaskRecord, given: nn.Module | None) -> nn.Module:

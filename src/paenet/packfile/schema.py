@@ -61,6 +61,13 @@ class CodingsRecord(_Record):
     head: Literal["float32", "bfloat16"]
 
 
+class StemRecord(_Record):
+    """The part of a task's network that is the base's: see `paenet.packing.Stem`."""
+
+    name: Name
+    layers: list[str]
+
+
 class TaskRecord(_Record):
     """A task, without its tensors.
 
@@ -69,6 +76,7 @@ class TaskRecord(_Record):
         slot: its number in owner maps and in the names of its tensors.
         sees: earlier tasks whose weights it uses.
         width: index into the document's `widths`.
+        stem: where its network is the base's; None for nowhere.
         head: the head as `heads.describe` says it; None where code outside the file makes it.
         codings: how its values are written.
         fingerprint: of the task's network.
@@ -79,6 +87,7 @@ class TaskRecord(_Record):
     slot: int = Field(ge=1, le=MOST_TASKS)
     sees: list[Name]
     width: int = Field(ge=0)
+    stem: StemRecord | None = None
     head: dict[str, Any] | None
     codings: CodingsRecord
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -133,6 +142,8 @@ def unknown_keys(document: Document) -> Iterator[str]:
     records: list[tuple[str, BaseModel]] = [("", document), ("backbone.", document.backbone)]
     for i, task in enumerate(document.tasks):
         records += [(f"tasks.{i}.", task), (f"tasks.{i}.codings.", task.codings)]
+        if task.stem is not None:
+            records.append((f"tasks.{i}.stem.", task.stem))
     for place, record in records:
         yield from (_shown(f"{place}{key}") for key in sorted(record.model_extra or {}))
 
@@ -191,6 +202,8 @@ def _fault(
         f"width {task.width} does not exist; there are {widths}": task.width >= widths,
         f"sees {strangers}, which are no earlier tasks": bool(strangers),
         f"sees a task twice: {task.sees}": len(set(task.sees)) != len(task.sees),
+        "has a stem and does not see the base": task.stem is not None
+        and next(iter(earlier), None) not in task.sees,
         "sees a task that is wider": any(
             earlier[name].width > task.width for name in task.sees if name in earlier
         ),

@@ -86,6 +86,9 @@ def _record(pack: Pack, task: PackedTask, codings: Codings) -> dict[str, Any]:
         "slot": task.slot,
         "sees": list(task.sees),
         "width": task.width,
+        "stem": None
+        if task.stem is None
+        else {"name": task.stem.name, "layers": sorted(task.stem.layers)},
         "head": heads.describe(task.head),
         "codings": asdict(codings),
         "fingerprint": pack.fingerprint(task.name),
