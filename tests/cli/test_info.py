@@ -93,7 +93,7 @@ def test_the_tables_of_a_real_pack_fit_into_80_columns(monkeypatch: pytest.Monke
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     for name in ("identity", "gender", "age", "expression"):
-        figures, weights, _ = (line for line in text.splitlines() if line.startswith(f" {name} "))
+        figures, weights, *_ = (line for line in text.splitlines() if line.startswith(f" {name} "))
         assert "verification  ≥ 0.850 missed" in figures
         assert "23,000,000" in weights
     assert text.count("(100.0–100.0)") == 8
@@ -107,6 +107,8 @@ def described(*names: str) -> dict[str, Any]:
         "validation": {"verification": figure},
         "test": {"verification": figure},
         "sees": ["identity"],
+        "stem": "repeat_3",
+        "own_work": 1.0,
         "width": 1.22474,
         "owned": 23_000_000,
         "seen": 23_000_000,
@@ -126,6 +128,7 @@ def described(*names: str) -> dict[str, Any]:
     return {
         "file": "runs/faces/pack.pae",
         "backbone": {"name": "inception-resnet-v1"},
+        "splits": {f"mixed_{i}a": i / 30 for i in range(30)},
         "tasks": dict.fromkeys(names, task),
         "owned": 46_000_000,
         "free": 0,
@@ -136,3 +139,20 @@ def described(*names: str) -> dict[str, Any]:
         "file_bytes": 230_000_000,
         "file_of_separate": 0.305,
     }
+
+
+def test_stems_are_listed_with_what_each_task_computes_of_its_own(
+    faces: Path, pae: Pae, tmp_path: Path
+) -> None:
+    tasks = [toys.task("shade", faces), toys.task("again", faces, stem="0")]
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(yaml.safe_dump(toys.document(*tasks)))
+    assert pae("run", recipe, "--out", tmp_path / "run").code == 0
+    done = pae("info", tmp_path / "run" / "pack.pae", *OWN)
+    found = document(pae("info", tmp_path / "run" / "pack.pae", *OWN, "--json"))
+    assert list(found["splits"]) == ["0", "3", "7"]
+    assert [task["stem"] for task in found["tasks"].values()] == [None, "0"]
+    own = found["tasks"]["again"]["own_work"]
+    assert own == pytest.approx(1 - found["splits"]["0"])
+    assert f"{own:.1%}" in done.out
+    assert "A stem may end after: 0, 3, 7." in done.out

@@ -11,6 +11,7 @@ from torch import nn
 
 from paenet.training.data import Split
 from paenet.training.material import Material
+from paenet.training.sources import Source
 from tests.training import toys
 
 Measure = Callable[[Callable[[nn.Module], float]], None]
@@ -42,7 +43,9 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Measure:
     """Gives networks an accuracy that is a function of their weights alone."""
 
     def install(accuracy: Callable[[nn.Module], float]) -> None:
-        def measure(self: Material, network: nn.Module, split: Split) -> dict[str, Any]:
+        def measure(
+            self: Material, network: nn.Module, split: Split, source: Source | None = None
+        ) -> dict[str, Any]:
             return toys.measured(accuracy(network))
 
         monkeypatch.setattr(Material, "measure", measure)

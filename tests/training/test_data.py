@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from paenet.datasets import Augment, DataError
-from paenet.training.data import Batches, Split, View, open_split
+from paenet.training.batches import Batches
+from paenet.training.data import Split, View, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.material import make_task
 from paenet.training.plan import Budget, Input
+from paenet.training.sources import ImageSource
 from tests.training import toys
 
 STILL = Augment(0, (1, 1), 0, 0, 0, 0, 0, 0)
+CPU = torch.device("cpu")
 VIEW = View(toys.SIZE, 127.5, 128.0)
 
 
@@ -30,7 +33,9 @@ def split_of(count: int, size: int = 4) -> Split:
 
 def batches(count: int = 40, key: str = "a/train", **changes: Any) -> Batches:
     budget = Budget(batch=changes.pop("batch", 8), examples=changes.pop("examples", None))
-    return Batches(split_of(count), budget, changes.pop("varied", STILL), 1, key, **changes)
+    split = split_of(count)
+    source = ImageSource(split, View(4, 0.0, 1.0), changes.pop("varied", STILL))
+    return Batches(source, split.targets, budget, 1, key, **changes)
 
 
 def opened(faces: Path, split: str = "train", limit: int | None = None, **keys: Any) -> Split:
@@ -129,7 +134,7 @@ def test_batches_are_a_function_of_seed_stage_and_step() -> None:
     one, other = batches(varied=Augment()), batches(varied=Augment())
     for step in (7, 0, 3):  # in any order, however many came before
         torch.rand(3)
-        assert all(torch.equal(a, b) for a, b in zip(one(step), other(step), strict=True))  # type: ignore[arg-type]
+        assert all(torch.equal(a, b) for a, b in zip(one(step, CPU), other(step, CPU), strict=True))  # type: ignore[arg-type]
 
 
 def test_epochs_and_stages_come_in_orders_of_their_own() -> None:
@@ -145,7 +150,7 @@ def test_processes_share_out_every_batch(processes: int) -> None:
     shares = [batches(process=index, processes=processes) for index in range(processes)]
     alone = batches()
     for step in range(2 * alone.epoch_steps):
-        targets = [share(step)[1] for share in shares]
+        targets = [share(step, CPU)[1] for share in shares]
         together = torch.cat([part for part in targets if part is not None])
         assert sorted(together.tolist()) == sorted(alone.rows(step).tolist())
         assert len(set(together.tolist())) == len(together)
@@ -154,7 +159,9 @@ def test_processes_share_out_every_batch(processes: int) -> None:
 def test_processes_vary_their_images_each_in_its_own_way() -> None:
     def brightness(process: int) -> Tensor:
         made = batches(varied=Augment(brightness=0.5), process=process, processes=2)
-        return made(0)[0].flatten(1).mean(1) / (made(0)[1] + 1)
+        pixels, rows = made(0, CPU)
+        assert rows is not None
+        return pixels.flatten(1).mean(1) / (rows + 1)
 
     assert not torch.allclose(brightness(0), brightness(1))
 

@@ -13,13 +13,14 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from paenet.datasets import Augment
 from paenet.training import fit as fitting
-from paenet.training.data import Batches, Split, View
+from paenet.training.batches import Batches
+from paenet.training.data import Split, View
 from paenet.training.errors import RunError
 from paenet.training.fit import Stage, Trainee, cycle, fit
 from paenet.training.plan import Budget
 from paenet.training.progress import Silent
+from paenet.training.sources import ImageSource
 from paenet.training.state import read_about
 
 STAGE = Stage("a/train", epochs=2, rate=0.01, decay=0.1)
@@ -66,12 +67,12 @@ def train(
 ) -> float:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
     split = Split(pixels, torch.arange(32) % 2)
+    source = ImageSource(split, View(8, 127.5, 128.0))
     AcceleratorState._reset_state()  # of another precision
     return fit(
         stage,
         module,
-        Batches(split, Budget(batch=8), Augment(), 5, stage.key),
-        View(8, 127.5, 128.0),
+        Batches(source, split.targets, Budget(batch=8), 5, stage.key),
         accelerator=Accelerator(mixed_precision=precision, cpu=True),
         checkpoint=folder / "checkpoint.safetensors",
         checkpoint_seconds=seconds,

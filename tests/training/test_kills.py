@@ -27,6 +27,7 @@ from paenet.training.data import Split
 from paenet.training.journal import Journal
 from paenet.training.material import Material
 from paenet.training.progress import Silent
+from paenet.training.sources import Source
 from paenet.training.stages import TaskTraining
 from tests.training import toys
 
@@ -88,8 +89,10 @@ def judged_by_size() -> Iterator[None]:
 def _judged_by_size() -> Iterator[None]:
     measure = Material.measure
 
-    def kept(self: Material, network: nn.Module, split: Split) -> dict[str, dict[str, Any]]:
-        return {**measure(self, network, split), **toys.measured(toys.kept(network))}
+    def kept(
+        self: Material, network: nn.Module, split: Split, source: Source | None = None
+    ) -> dict[str, dict[str, Any]]:
+        return {**measure(self, network, split, source), **toys.measured(toys.kept(network))}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Material, "measure", kept)

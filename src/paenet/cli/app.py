@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from paenet.cli import (
     add,
     bench,
+    cache,
     check,
     env,
     evaluate,
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 for name, command in COMMANDS.items():
     app.command(name)(command)
 app.add_typer(bench.app, name="bench")
+app.add_typer(cache.app, name="cache")
 
 
 @app.callback()

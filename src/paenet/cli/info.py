@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
         tasks[record["name"]] = {
             "kind": (notes.get("task") or {}).get("kind"),
             "sees": record["sees"],
+            "stem": (record.get("stem") or {}).get("name"),  # a file of format 1.0 says none
             "width": held.pack.widths[record["width"]].width,
             "fingerprint": record["fingerprint"],
             "goal": notes.get("goal"),
@@ -37,6 +39,9 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             **account["tasks"][record["name"]],
             "file": ledger["tasks"][record["name"]],
         }
+    splits = {} if held.pack.example is None else held.pack.splits()
+    for task in tasks.values():
+        task["own_work"] = 1 - splits[task["stem"]].work if task["stem"] else 1.0
     totals = {key: value for key, value in account.items() if key != "tasks"}
     return {
         "file": str(file),
@@ -46,6 +51,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
         "backbone": {"name": held.spec.name, "arguments": held.spec.arguments},
         **held.about,
         "tasks": tasks,
+        "splits": {name: split.work for name, split in splits.items()},
         **totals,
     }
 
@@ -68,6 +74,18 @@ def show(document: dict[str, Any]) -> None:
         ("task", "written as", "values", "owners", "norms", "head", "entropy"),
         [(name, *_bytes(task["file"])) for name, task in tasks.items()],
     )
+    if any(task["stem"] for task in tasks.values()):
+        table(
+            "What it computes, when all tasks are asked of one image",
+            ("task", "shares up to", "computes of its own"),
+            [
+                (name, task["stem"] or "–", f"{task['own_work']:.1%}")
+                for name, task in tasks.items()
+            ],
+        )
+    if document["splits"]:
+        names = ", ".join(document["splits"])
+        print(textwrap.fill(f"A stem may end after: {names}.", 80, break_on_hyphens=False) + "\n")
     print(
         f"{document['owned']:,} of {document['total']:,} weights are owned, "
         f"{document['free']:,} are free.\n"

@@ -15,7 +15,13 @@ from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import Layout, join, layout_of
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
-from paenet.packing.stems import Split, Stem, known, refuse_wider_stem, splits
+from paenet.packing.stems import (
+    Split,
+    Stem,
+    refuse_unknown,
+    refuse_wider_stem,
+    splits,
+)
 from paenet.packing.widening import Builder, Maps, Width, compose, skeleton_of
 
 FREE = 0
@@ -344,7 +350,8 @@ class Pack:
         if self.base is None or self.base not in seen:
             raise PackingError(f"stem={name!r}: a stem is the base's, which the task must see")
         found = self.splits()
-        split = found[known(found, name)]
+        refuse_unknown(found, name)
+        split = found[name]
         base = self.widths[self.tasks[self.base].width]
         refuse_wider_stem(split, base.skeleton, self.widths[-1].skeleton)
         return split

@@ -74,18 +74,17 @@ def splits(network: nn.Module, example: Tensor) -> dict[str, Split]:
     return {split.name: split for split, _ in _found(record(network, example))}
 
 
-def known(found: Iterable[str], name: str) -> str:
-    """`name`, where it is among the splits found.
+def refuse_unknown(found: Iterable[str], name: str) -> None:
+    """Refuses a name that is not among those of the splits found.
 
     Raises:
-        PackingError: where it is not; offers the nearest.
+        PackingError: offers the nearest.
     """
     names = list(found)
     if name not in names:
         raise PackingError(
             f"stem {name!r}: the network has no such place to split{suggest(name, names)}"
         )
-    return name
 
 
 def refuse_wider_stem(split: Split, base: nn.Module, network: nn.Module) -> None:
@@ -124,7 +123,9 @@ def segments(network: nn.Module, example: Tensor, names: Sequence[str]) -> list[
     recording = record(network, example)
     places = {split.name: node for split, node in _found(recording)}
     order = list(places)
-    ranks = [order.index(known(order, name)) for name in names]
+    for name in names:
+        refuse_unknown(order, name)
+    ranks = [order.index(name) for name in names]
     if ranks != sorted(set(ranks)):
         raise PackingError(f"stems {list(names)} do not follow one another from input to output")
     start = next(node for node in recording.nodes if node.op == "placeholder")

@@ -1,6 +1,8 @@
 """Algorithm 1: recipes, goals, stages, the loop, records, and going on where a run stopped."""
 
 from paenet.training.adding import add, init, remove
+from paenet.training.caching import KINDS as CACHE_KINDS
+from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
@@ -12,6 +14,7 @@ from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recip
 from paenet.training.run import run
 
 __all__ = [
+    "CACHE_KINDS",
     "GoalMissed",
     "Live",
     "Recipe",
@@ -21,6 +24,8 @@ __all__ = [
     "Silent",
     "add",
     "cache_folder",
+    "cache_sizes",
+    "clear_cache",
     "dump_recipe",
     "init",
     "judge",

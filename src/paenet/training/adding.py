@@ -104,7 +104,7 @@ def add(
         with open_session(
             recipe, folder, base, limit=limit, cache=cache, reporter=reporter
         ) as session:
-            check_material(session, task)
+            check_material(session, base, task)
             add_task(session, base, task, held.pack, path)
     return folder
 

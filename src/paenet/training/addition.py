@@ -20,6 +20,7 @@ from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
 from paenet.training.session import Session
 from paenet.training.stages import forget_states
+from paenet.training.stemming import check_stem
 
 PROBES = 64  # images on which the outputs of learnt tasks are held against what they were
 
@@ -46,14 +47,16 @@ def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Pat
         forget_states(session, plan.name)
 
 
-def check_material(session: Session, plan: TaskPlan) -> None:
-    """Holds a plan to its data before anything is trained; decodes nothing.
+def check_material(session: Session, base: Base, plan: TaskPlan) -> None:
+    """Holds a plan to its network and its data before anything is trained; decodes nothing.
 
     Raises:
+        PackingError: where the network has no such stem.
         RecipeError, DataError: as `open_split`, but for images that cannot be decoded.
     """
     if session.journal.result(f"{plan.name}/learnt") is not None:
         return
+    check_stem(plan.stem, base, session.view)
     task = make_task(plan)
     for name in SPLITS:
         examples = split_examples(plan, name)
@@ -198,6 +201,8 @@ class _Addition:
                 "total": pack.weights(),
             },
             "width": pack.widths[own.width].width,
+            "stem": None if own.stem is None else own.stem.name,
+            "own_work": 1 if own.stem is None else 1 - pack.splits()[own.stem.name].work,
             "goal": own.notes["goal"],
             "val": own.notes["validation"],
             "test": own.notes["test"],

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import nn
-
 from paenet.packing import (
     NATIVE,
     Learner,
@@ -14,18 +10,14 @@ from paenet.packing import (
     Trial,
     largest_held,
     next_share,
-    width_for,
 )
-from paenet.tasks import Task
-from paenet.training.base import features_of
-from paenet.training.data import View
-from paenet.training.errors import GoalMissed, RunError
+from paenet.training.attempt import Attempt
+from paenet.training.errors import GoalMissed
 from paenet.training.material import Material
-from paenet.training.plan import TaskPlan
-from paenet.training.randomness import derive, seeded
 from paenet.training.session import Session
 from paenet.training.snapping import snap_to_goal
 from paenet.training.stages import TaskTraining
+from paenet.training.stemming import stems_to_try
 
 
 def learn(session: Session, pack: Pack, material: Material, threshold: float) -> Learner:
@@ -35,33 +27,20 @@ def learn(session: Session, pack: Pack, material: Material, threshold: float) ->
         GoalMissed: where it is not, and the plan says to stop then.
     """
     plan, method = material.plan, session.method
-    seed = derive(session.recipe.seed, plan.name)
-    learner = pack.learn(
-        plan.name,
-        head=new_head(material.task, pack, session.view, seed),
-        sees="all" if method.sees == "pick" else method.sees,
-        # The first task has nothing to stand on: it owns the base, whatever the method.
-        norms=session.recipe.norms if pack.base is not None else "own",
-        claims=method.claims if pack.base is not None else "free",
-        seed=seed,
-    )
-    training = TaskTraining(session, material, pack, learner, plan.budget, seed, threshold)
-    if method.widens == "always" and pack.base is not None:
-        training.widen(_next_width(plan, pack, learner), derive(seed, "column"))
-    key = f"{plan.name}/train"
-    reached = training.stage(key, plan.budget.epochs, plan.budget.rate)
-    training.tell("trained", reached, threshold)
-    widened = 0
-    while reached < threshold and method.widens == "when-missed" and widened < plan.widen.times:
-        widened += 1
-        before, key = key, f"{plan.name}/widen-{widened}"
-        training.widen(_next_width(plan, pack, learner), derive(seed, "widen", widened))
-        reached = training.stage(key, plan.budget.epochs, plan.budget.rate)
-        training.forget(before)
-        training.tell(f"widened to {learner.weights:,} weights", reached, threshold)
+    shares = method.sees != "none" and method.widens != "always"
+    possible = shares and material.teacher is None
+    stems = stems_to_try(plan.stem, pack, possible=possible)
+    for stem in stems:
+        attempt = Attempt(session, pack, material, threshold, stem, stems)
+        reached = attempt.train()
+        if reached >= threshold:
+            break
+        if stem != stems[-1]:
+            attempt.give_up()
+    training, key = attempt.training, attempt.key
     if reached < threshold:
         if plan.goal.missed == "stop" and session.limit is None:
-            raise GoalMissed(_missed(material, reached, threshold, widened, session))
+            raise GoalMissed(_missed(material, reached, threshold, attempt.widened, session))
         # Prune while what was reached holds, as loosely as the goal: a task that asked for more
         # than it could have must not keep all the free weights.
         threshold = reached - (plan.goal.within or 0.0)
@@ -70,7 +49,7 @@ def learn(session: Session, pack: Pack, material: Material, threshold: float) ->
     if plan.values.grid != NATIVE:
         snap_to_goal(training, threshold, key)
     training.refuse_missing()
-    return learner
+    return training.learner
 
 
 def _prune(training: TaskTraining, threshold: float, held: str) -> str:
@@ -104,23 +83,6 @@ def _prune(training: TaskTraining, threshold: float, held: str) -> str:
         f"{largest_held(schedule, trials):.1%} of its own released"
     )
     return held
-
-
-def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
-    if plan.widen.width is not None:
-        return plan.widen.width
-    if pack.builder is None or not isinstance(learner.width, int | float):
-        raise RunError(
-            f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
-            "widen.width, a factor per layer"
-        )
-    return width_for(pack.builder, plan.widen.ratio, float(learner.width))
-
-
-def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:
-    """A task's head for the pack's backbone, drawn from `seed`."""
-    with seeded(derive(seed, "head")):
-        return task.head(features_of(pack.widths[0].skeleton, view))
 
 
 def _missed(

@@ -1,4 +1,4 @@
-"""A task's examples as batches: which images, in which order, how they vary."""
+"""A task's examples: decoded images, and what is known of them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from paenet.datasets import Augment, DataError, Examples, Images, augment, open_examples
+from paenet.datasets import DataError, Examples, Images, open_examples
 from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
-from paenet.training.plan import Budget, Input, TaskPlan
+from paenet.training.plan import Input, TaskPlan
 from paenet.training.randomness import generator
 
 Progress = Callable[[int, int], None]  # told (images done, images in all)
@@ -139,64 +139,3 @@ def encode(task: Task, examples: Examples) -> Tensor | None:
     except TaskError as error:
         image = "" if error.row is None else f"{examples.paths[error.row]}: "
         raise DataError(f"{examples.name}: {image}{error}") from None
-
-
-@dataclass(frozen=True)
-class Batches:
-    """The training batches of one stage: a function of the seed and the step, nothing else.
-
-    Args:
-        split: where examples come from.
-        budget: batch size, and how many examples an epoch draws.
-        varied: how images are augmented.
-        seed: of order and augmentation.
-        key: the stage, so that two stages differ.
-        process, processes: which share of every batch is taken.
-
-    Raises:
-        RecipeError: where a process would get a single example, from which no norm can learn.
-    """
-
-    split: Split
-    budget: Budget
-    varied: Augment
-    seed: int
-    key: str
-    process: int = 0
-    processes: int = 1
-
-    def __post_init__(self) -> None:
-        if min(self.budget.batch, self.epoch_examples) < 2 * self.processes:
-            raise RecipeError(
-                f"{self.key}: batches of {self.budget.batch} out of {self.epoch_examples} examples "
-                f"leave {self.processes} processes less than 2 each; raise budget.batch, or take "
-                "fewer processes"
-            )
-
-    @property
-    def epoch_examples(self) -> int:
-        return min(self.budget.examples or len(self.split), len(self.split))
-
-    @property
-    def epoch_steps(self) -> int:
-        return max(1, self.epoch_examples // self.budget.batch)
-
-    def steps(self, epochs: float) -> int:
-        """Optimiser steps in so many epochs; at least one, where there is any training at all."""
-        return max(1, round(epochs * self.epoch_steps)) if epochs > 0 else 0
-
-    def rows(self, step: int) -> NDArray[np.int64]:
-        """The examples of one step, over all processes."""
-        epoch, place = divmod(step, self.epoch_steps)
-        order = torch.randperm(
-            len(self.split), generator=generator(self.seed, self.key, "order", epoch)
-        )[: self.epoch_examples]
-        start = place * self.budget.batch
-        return order[start : start + self.budget.batch].numpy()
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """This process's share of step `step`: augmented pixels and their targets."""
-        rows = self.rows(step)[self.process :: self.processes]
-        draw = generator(self.seed, self.key, "augment", step, self.process)
-        pixels = augment(self.split.images(rows).float(), self.varied, draw)
-        return pixels, None if self.split.targets is None else self.split.targets[rows]

@@ -6,33 +6,31 @@ import torch
 from torch import Tensor, nn
 
 from paenet.training.data import Progress, Split, View
+from paenet.training.sources import ImageSource, Source
 
 
 @torch.inference_mode()
 def predict(
     network: nn.Module,
-    split: Split,
-    view: View,
+    source: Source,
     *,
     batch: int,
-    mirror: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
     """Float32 outputs `(N, ...)` on the CPU; the network is left in the mode it was in.
 
     Args:
-        mirror: show the images mirrored.
         progress: called with (images done, images in all).
     """
     device = next(network.parameters()).device
     training = network.training
     network.eval()
     outputs = []
-    for start in range(0, len(split), batch):
-        inputs = view.normalise(split.images(slice(start, start + batch)).to(device))
-        outputs.append(network(inputs.flip(3) if mirror else inputs).float().cpu())
+    for start in range(0, len(source), batch):
+        inputs = source.inputs(slice(start, start + batch), device)
+        outputs.append(network(inputs).float().cpu())
         if progress is not None:
-            progress(min(start + batch, len(split)), len(split))
+            progress(min(start + batch, len(source)), len(source))
     network.train(training)
     return torch.cat(outputs).clone()
 
@@ -42,6 +40,6 @@ def output_digest(network: nn.Module, split: Split, view: View, *, count: int = 
 
     Equal digests are bit-identical outputs (on one machine with the same number of threads).
     """
-    few = Split(split.pixels[:count], None)
-    outputs = predict(network, few, view, batch=count)
+    few = ImageSource(Split(split.pixels[:count], None), view)
+    outputs = predict(network, few, batch=count)
     return hashlib.sha256(outputs.contiguous().numpy().tobytes()).hexdigest()

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from paenet.training.data import Batches, View
+from paenet.training.batches import Batches
 from paenet.training.errors import RunError
 from paenet.training.progress import Reporter
 from paenet.training.randomness import derive
@@ -87,7 +87,6 @@ def fit(
     stage: Stage,
     trainee: Trainee,
     batches: Batches,
-    view: View,
     *,
     accelerator: Accelerator,
     checkpoint: Path,
@@ -120,9 +119,7 @@ def fit(
     for step in range(done, steps):
         # Dropout and the like: what they draw depends on the step, not on what ran before it.
         torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
-        pixels, targets = batches(step)
-        inputs = view.normalise(pixels.to(accelerator.device))
-        loss = model(inputs, None if targets is None else targets.to(accelerator.device))
+        loss = model(*batches(step, accelerator.device))
         if not torch.isfinite(loss):
             raise RunError(
                 f"{stage.key}: the loss is {loss.item()} at step {step}; lower the learning rate "
@@ -148,9 +145,7 @@ def fit(
 
 
 @torch.no_grad()
-def estimate_statistics(
-    trainee: Trainee, batches: Batches, view: View, *, accelerator: Accelerator
-) -> None:
+def estimate_statistics(trainee: Trainee, batches: Batches, *, accelerator: Accelerator) -> None:
     """Gives batch norms the statistics of some fresh batches, each batch counting alike.
 
     What they counted before belongs to weights that have been rounded since.
@@ -165,8 +160,8 @@ def estimate_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for an average over all batches
     for step in range(min(STATISTICS, batches.epoch_steps)):
-        pixels, _ = batches(step)
-        trainee.learner(view.normalise(pixels.to(accelerator.device)))
+        inputs, _ = batches(step, accelerator.device)
+        trainee.learner(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     _agree_on_statistics(trainee, accelerator)

@@ -18,6 +18,7 @@ from paenet.training.errors import RunError
 from paenet.training.evaluate import predict
 from paenet.training.material import metric_as_json, open_pairs
 from paenet.training.plan import Input
+from paenet.training.sources import ImageSource
 
 
 def judge(
@@ -69,7 +70,7 @@ def judge(
         examples = examples.select(range(min(limit, len(examples.paths))))
     found = decode(examples, view, Input(), cache, task)
     assert found.targets is not None
-    outputs = predict(network, found, view, batch=batch)
+    outputs = predict(network, ImageSource(found, view), batch=batch)
     metrics = task.measure(outputs, found.targets)
     return {
         "task": name,

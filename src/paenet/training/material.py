@@ -19,6 +19,7 @@ from paenet.training.data import Progress, Split, View, decode, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
 from paenet.training.plan import Input, TaskPlan
+from paenet.training.sources import ImageSource, Source
 
 SPLITS = ("train", "val", "test")
 
@@ -54,11 +55,18 @@ class Material:
         """Targets of the training split; empty where a teacher gives them."""
         return torch.empty(0) if self.train.targets is None else self.train.targets
 
-    def measure(self, network: nn.Module, split: Split) -> dict[str, dict[str, Any]]:
-        """A network's metrics on a split in float32, the goal's first, as JSON."""
+    def measure(
+        self, network: nn.Module, split: Split, source: Source | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """A network's metrics on a split in float32, the goal's first, as JSON.
+
+        Args:
+            source: what the network is fed; the images of the split by default.
+        """
         targets = split.targets if self.teacher is None else self._teacher_outputs(split)
         assert targets is not None
-        outputs = targets if network is self.teacher else self._predict(network, split)
+        source = source or ImageSource(split, self.view)
+        outputs = targets if network is self.teacher else self._predict(network, source)
         metrics = self.task.measure(outputs, targets)
         ordered = {self.task.metric: metrics.pop(self.task.metric), **metrics}
         return {name: metric_as_json(metric) for name, metric in ordered.items()}
@@ -67,12 +75,12 @@ class Material:
         """What the teacher says of a split; computed once."""
         assert self.teacher is not None
         if split.hash not in self._taught:
-            self._taught[split.hash] = self._predict(self.teacher, split)
+            self._taught[split.hash] = self._predict(self.teacher, ImageSource(split, self.view))
         return self._taught[split.hash]
 
-    def _predict(self, network: nn.Module, split: Split) -> Tensor:
+    def _predict(self, network: nn.Module, source: Source) -> Tensor:
         batch = self.plan.budget.validate_batch
-        return predict(network, split, self.view, batch=batch, progress=self.progress)
+        return predict(network, source, batch=batch, progress=self.progress)
 
     def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """Metrics on test data: of the test split, and of the pairs where there are any."""
@@ -103,7 +111,12 @@ class FacePairs:
         is judged: neither threshold nor mean.
         """
         plain, mirrored = (
-            predict(network, self.split, view, batch=batch, mirror=mirror, progress=progress)
+            predict(
+                network,
+                ImageSource(self.split, view, mirror=mirror),
+                batch=batch,
+                progress=progress,
+            )
             for mirror in (False, True)
         )
         embeddings = tasks.average_flipped(plain, mirrored)

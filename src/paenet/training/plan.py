@@ -74,6 +74,17 @@ class Input(Section):
     max_broken: float = Field(0.01, ge=0, le=1, description="share of images that may be broken")
 
 
+class Activations(Section):
+    """What stems make of training images: computed once and kept in the cache.
+
+    `views` of each image: as it is, mirrored, then augmented; fewer where a task's would take more
+    than `gigabytes`.
+    """
+
+    views: int = Field(2, ge=1, le=64)
+    gigabytes: float = Field(8.0, ge=0)
+
+
 class Budget(Section):
     """What training one task may cost.
 
@@ -186,7 +197,11 @@ class TaskPlan(Section):
         description="the reference's budget; by default as much as the task's training "
         "and pruning together",
     )
-    stem: Literal["none"] = "none"
+    stem: str = Field(
+        "none",
+        description="the block up to which the task computes what the first one does; none; or "
+        "auto, the cheapest in run time that holds the goal",
+    )
     values: Values = Values()
     terms: str | None = Field(None, description="the terms of the data, kept with the weights")
 

@@ -12,10 +12,10 @@ from paenet import packing
 from paenet.backbones import PRETRAINED
 from paenet.training.errors import RecipeError
 from paenet.training.explaining import explain, kind_of
-from paenet.training.plan import Backbone, Input, Section, TaskPlan, or_value_error
+from paenet.training.plan import Activations, Backbone, Input, Section, TaskPlan, or_value_error
 
 # What of a recipe may stand in the file of one task that is added to a pack.
-BESIDE = ("method", "norms", "precision", "seed", "input", "checkpoint_seconds")
+BESIDE = (*("method", "norms", "precision", "seed", "input", "activations", "checkpoint_seconds"),)
 
 
 class Recipe(Section):
@@ -27,6 +27,7 @@ class Recipe(Section):
     method: str = "pae"
     norms: Literal["own", "base"] = "own"
     precision: Literal["auto", "float32", "bf16"] = "float32"
+    activations: Activations = Activations()
     tasks: tuple[TaskPlan, ...]
     seed: int = Field(0, ge=0)
     checkpoint_seconds: float = Field(120.0, ge=0)

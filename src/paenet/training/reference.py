@@ -8,7 +8,7 @@ from typing import Any
 
 from paenet.files import replacing
 from paenet.packing import Pack
-from paenet.training.algorithm import new_head
+from paenet.training.attempt import new_head
 from paenet.training.material import Material
 from paenet.training.randomness import derive
 from paenet.training.session import Session

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from paenet.datasets import Augment
 from paenet.packing import Method
 from paenet.training.data import View
 from paenet.training.journal import Journal
@@ -38,6 +39,11 @@ class Session:
     accelerator: Accelerator
     journal: Journal
     reporter: Reporter
+
+    @property
+    def augment(self) -> Augment:
+        """How training images vary."""
+        return self.recipe.input.augment.settings()
 
     @property
     def checkpoint(self) -> Path:

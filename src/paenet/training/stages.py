@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from torch import nn
 
 from paenet.packing import Learner, Pack
 from paenet.training.base import features_of
-from paenet.training.data import Batches, place
+from paenet.training.batches import Batches
+from paenet.training.data import place
 from paenet.training.errors import RunError
 from paenet.training.fit import Stage, Trainee, estimate_statistics, fit
 from paenet.training.material import Material
@@ -19,6 +22,7 @@ from paenet.training.plan import Budget
 from paenet.training.randomness import derive, seeded
 from paenet.training.session import Session
 from paenet.training.state import load_state, save_state
+from paenet.training.stemming import Feed, feed
 
 
 class TaskTraining:
@@ -37,6 +41,7 @@ class TaskTraining:
         budget: Budget,
         seed: int,
         threshold: float | None = None,
+        stems: Sequence[str] = (),
     ) -> None:
         self.session = session
         self.material = material
@@ -50,6 +55,8 @@ class TaskTraining:
         with seeded(derive(seed, "criterion")):
             self._criterion = material.task.criterion(features, material.training_targets)
         self.learner = learner
+        self._pack = pack
+        self._stems = stems
         self._place()
 
     def stage(self, key: str, epochs: float, rate: float, *, estimate: bool = False) -> float:
@@ -70,7 +77,7 @@ class TaskTraining:
             return self._note(entry["metrics"])
         self.refuse_missing()
         trainee = Trainee(
-            self.learner,
+            self._feed.network,
             self._criterion,
             self.material.teacher,
             fixed_statistics=self._budget.statistics == "fixed",
@@ -79,7 +86,6 @@ class TaskTraining:
             Stage(key, epochs, rate, self._budget.decay, self._status()),
             trainee,
             self._batches(key),
-            self.session.view,
             accelerator=self.session.accelerator,
             checkpoint=self.session.checkpoint,
             checkpoint_seconds=self.session.recipe.checkpoint_seconds,
@@ -90,7 +96,6 @@ class TaskTraining:
             estimate_statistics(
                 trainee,
                 self._batches(f"{key}/statistics"),
-                self.session.view,
                 accelerator=self.session.accelerator,
             )
         metrics = self._validate()
@@ -111,6 +116,7 @@ class TaskTraining:
     def widen(self, width: Any, seed: int) -> None:
         """Adds filters; the next stage trains them."""
         self.learner.widen(width, seed=seed)
+        self.__dict__.pop("_feed", None)  # of the network as it was
         self._place()
 
     def restore(self, key: str) -> None:
@@ -160,8 +166,9 @@ class TaskTraining:
     def _validate(self) -> dict[str, dict[str, Any]]:
         """Metrics on validation; computed by one process and told to the others."""
         told: list[Any] = [None]
+        feed = self._feed
         if self.session.accelerator.is_main_process:
-            told = [self.material.measure(self.learner, self.material.val)]
+            told = [self.material.measure(feed.network, self.material.val, feed.val)]
         broadcast_object_list(told)
         result: dict[str, dict[str, Any]] = told[0]
         return result
@@ -169,9 +176,9 @@ class TaskTraining:
     def _batches(self, key: str) -> Batches:
         accelerator = self.session.accelerator
         return Batches(
-            self.material.train,
+            self._feed.train,
+            self.material.train.targets,
             self._budget,
-            self.session.recipe.input.augment.settings(),
             self._seed,
             key,
             accelerator.process_index,
@@ -183,6 +190,11 @@ class TaskTraining:
 
     def _state(self, key: str) -> Path:
         return _state_file(self.session, key)
+
+    @cached_property
+    def _feed(self) -> Feed:
+        """What is trained and with what; made when it is first needed, for a stem costs a pass."""
+        return feed(self.session, self.material, self._pack, self.learner, self._stems)
 
     def _place(self) -> None:
         place(self.learner, self.session.accelerator.device)

@@ -1,0 +1,114 @@
+"""One task on one stem: trained, and widened while the goal is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from paenet.packing import Learner, Pack, width_for
+from paenet.tasks import Task
+from paenet.training.base import features_of
+from paenet.training.data import View
+from paenet.training.errors import RunError
+from paenet.training.material import Material
+from paenet.training.plan import TaskPlan
+from paenet.training.randomness import derive, seeded
+from paenet.training.session import Session
+from paenet.training.stages import TaskTraining
+from paenet.training.stemming import NONE
+
+
+class Attempt:
+    """A learner of a task, with the stages that it has gone through.
+
+    Args:
+        stem: of the learner.
+        stems: all that may be tried.
+
+    Attributes:
+        training: of its learner.
+        key: the stage whose state the learner is in.
+        widened: how often filters were added.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        pack: Pack,
+        material: Material,
+        threshold: float,
+        stem: str | None,
+        stems: Sequence[str | None],
+    ) -> None:
+        plan, method = material.plan, session.method
+        self._pack = pack
+        self._threshold = threshold
+        self._seed = derive(session.recipe.seed, plan.name)
+        self._stem = stem
+        # The stages of an only attempt need no more than their own names.
+        self._suffix = "" if len(stems) == 1 else f"-{stem or NONE}"
+        self.key = ""
+        self.widened = 0
+        learner = pack.learn(
+            plan.name,
+            head=new_head(material.task, pack, session.view, self._seed),
+            sees="all" if method.sees == "pick" else method.sees,
+            # The first task has nothing to stand on: it owns the base, whatever the method.
+            norms=session.recipe.norms if pack.base is not None else "own",
+            claims=method.claims if pack.base is not None else "free",
+            stem=stem,
+            seed=self._seed,
+        )
+        possible = [name for name in stems if name is not None]
+        self.training = TaskTraining(
+            session, material, pack, learner, plan.budget, self._seed, threshold, possible
+        )
+
+    def train(self) -> float:
+        """Trains, and widens as the method says; returns what was reached on validation."""
+        training = self.training
+        plan, widens = training.material.plan, training.session.method.widens
+        if widens == "always" and self._pack.base is not None:
+            training.widen(self._wider(), derive(self._seed, "column"))
+        self.key = f"{plan.name}/train{self._suffix}"
+        reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
+        after = "" if self._stem is None else f" after stem {self._stem!r}"
+        training.tell(f"trained{after}", reached, self._threshold)
+        # A stem keeps its width: only factors by layer can leave it alone.
+        can = self._stem is None or plan.widen.width is not None
+        times = plan.widen.times if widens == "when-missed" and can else 0
+        while reached < self._threshold and self.widened < times:
+            self.widened += 1
+            before, self.key = self.key, f"{plan.name}/widen-{self.widened}{self._suffix}"
+            training.widen(self._wider(), derive(self._seed, "widen", self.widened))
+            reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
+            training.forget(before)
+            weights = f"{training.learner.weights:,} weights"
+            training.tell(f"widened to {weights}{after}", reached, self._threshold)
+        return reached
+
+    def give_up(self) -> None:
+        """Drops what was learnt: another attempt follows."""
+        self.training.forget(self.key)
+
+    def _wider(self) -> Any:
+        return _next_width(self.training.material.plan, self._pack, self.training.learner)
+
+
+def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
+    if plan.widen.width is not None:
+        return plan.widen.width
+    if pack.builder is None or not isinstance(learner.width, int | float):
+        raise RunError(
+            f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
+            "widen.width, a factor per layer"
+        )
+    return width_for(pack.builder, plan.widen.ratio, float(learner.width))
+
+
+def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:
+    """A task's head for the pack's backbone, drawn from `seed`."""
+    with seeded(derive(seed, "head")):
+        return task.head(features_of(pack.widths[0].skeleton, view))

@@ -1,0 +1,164 @@
+"""Which stems a task tries, and what it is fed with once it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from paenet.packing import Learner, Pack, Split, segments, splits
+from paenet.packing.stems import refuse_unknown
+from paenet.packing.widening import skeleton_of
+from paenet.training.activations import Keeper, affordable, size_of
+from paenet.training.base import Base
+from paenet.training.data import View, place
+from paenet.training.errors import RecipeError
+from paenet.training.material import Material
+from paenet.training.session import Session
+from paenet.training.sources import ActivationSource, ImageSource, Source
+
+AUTO, NONE = "auto", "none"
+_FEW = 4  # splits of the outermost level, below which those of the next are looked at too
+_MOST_ABOVE = 0.5  # of the work: sharing less is not worth a search
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What the stages of a task train, and with which inputs.
+
+    Attributes:
+        network: all of a learner, or what follows its stem.
+        train, val: its inputs.
+    """
+
+    network: nn.Module
+    train: Source
+    val: Source
+
+
+def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
+    """The stems that a task is to be learnt with, the cheapest to run first; None is no stem.
+
+    `auto` starts with the deepest, which leaves a task nothing but its head, and goes on to ones
+    with at least twice the work above them, until the task has the whole network to itself.
+
+    Args:
+        stem: as a plan says it.
+        possible: whether the task sees the base's weights, has the base's width, and learns from
+            labels (a teacher that it imitates would have to see the images themselves).
+
+    Raises:
+        RecipeError: where there can be no stem.
+    """
+    if stem == NONE:
+        return [None]
+    if pack.base is None or not possible:
+        if stem == AUTO:
+            return [None]
+        raise RecipeError(
+            f"stem: {stem!r} is a part of the first task's network, which a later task may share "
+            "that sees its weights and learns from labels; say 'none'"
+        )
+    return [*_doubling(list(pack.splits().values())), None] if stem == AUTO else [stem]
+
+
+def check_stem(stem: str, base: Base, view: View) -> None:
+    """Holds a plan's stem to the places where the network can be split.
+
+    Raises:
+        PackingError: where there is none of that name.
+    """
+    if stem not in (AUTO, NONE):
+        example = torch.zeros(1, 3, view.size, view.size)
+        refuse_unknown(splits(skeleton_of(base.build(1.0)), example), stem)
+
+
+def _doubling(found: Sequence[Split]) -> list[str]:
+    """Splits after blocks, from the deepest, each with at least twice the work above."""
+    level = 0
+    while sum(split.name.count(".") <= level for split in found) < min(_FEW, len(found)):
+        level += 1
+    chosen: list[str] = []
+    least = 0.0
+    for split in reversed(found):
+        above = 1 - split.work
+        if split.name.count(".") <= level and least <= above <= _MOST_ABOVE:
+            chosen.append(split.name)
+            least = 2 * above
+    return chosen
+
+
+def feed(
+    session: Session, material: Material, pack: Pack, learner: Learner, stems: Sequence[str]
+) -> Feed:
+    """The inputs of a learner: images, or what its stem makes of them, computed once.
+
+    Args:
+        stems: which may be wanted later, and are computed in the same pass where there is room.
+    """
+    images = {
+        "train": ImageSource(material.train, session.view, session.augment),
+        "val": ImageSource(material.val, session.view, session.augment),
+    }
+    if learner.split is None:
+        return Feed(learner, **images)
+    _, rest = learner.halves()
+    kept = _kept(session, material, pack, learner.split.name, stems, images)
+    if kept is None:
+        return Feed(learner, **images)
+    return Feed(rest, **kept)
+
+
+def _kept(
+    session: Session,
+    material: Material,
+    pack: Pack,
+    stem: str,
+    stems: Sequence[str],
+    images: dict[str, ImageSource],
+) -> dict[str, ActivationSource] | None:
+    """Activations for training and validation; None where there is no room for them."""
+    limits, found = session.recipe.activations, pack.splits()
+    say = session.reporter.say
+    name = material.plan.name
+
+    def views(split: str) -> int:
+        shape, count = found[split].shape[1:], len(images["train"])
+        return affordable(shape, count, limits.views, limits.gigabytes)
+
+    if views(stem) == 0:
+        say(
+            f"{name}: what stem {stem!r} makes of {len(images['train']):,} images takes more than "
+            f"activations.gigabytes ({limits.gigabytes:g}), so it is computed anew every time"
+        )
+        return None
+    chain = [split for split in found if split == stem or (split in stems and views(split))]
+    keeper = Keeper(
+        folder=session.cache / "activations",
+        base=pack.fingerprint(str(pack.base)),
+        precision=session.precision,
+        seed=session.recipe.seed,
+        batch=material.plan.budget.validate_batch,
+        accelerator=session.accelerator,
+    )
+    backbone = pack.materialize(str(pack.base)).get_submodule("backbone").requires_grad_(False)
+    parts = segments(backbone, images["train"].example(), chain)[:-1]
+    modules = dict(zip(chain, parts, strict=True))
+    for part in parts:
+        place(part.eval(), session.accelerator.device)
+    kept = {}
+    for split, source in images.items():
+        kept[split] = keeper.keep(
+            modules,
+            source,
+            views(stem) if split == "train" else 1,
+            lambda done, total: session.reporter.count(f"{name}/stem", done, total),
+        )[stem]
+    say(
+        f"{name}: learns from what stem {stem!r} made of {len(images['train']):,} images "
+        f"({size_of(kept['train']) / 1e9:.2g} GB are kept): {found[stem].work:.0%} of the "
+        "network's work need not be done again"
+    )
+    return kept
