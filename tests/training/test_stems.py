@@ -121,10 +121,17 @@ def test_without_room_the_stem_is_computed_anew_every_time(faces: Path, tmp_path
     assert packfile.read(path, backbone=toys.tiny).pack.tasks["light"].stem is not None
 
 
-def test_with_little_room_there_are_fewer_views() -> None:
-    assert keeping.affordable((4, 5), 100, 8, 1.0) == 8
-    assert keeping.affordable((4, 5), 100, 8, 9e-6) == 2
-    assert keeping.affordable((4, 5), 100, 8, 1e-6) == 0
+def test_with_little_room_there_are_fewer_views_and_fewer_stems(
+    faces: Path, tmp_path: Path, measure: Measure
+) -> None:
+    measure(lambda network: 0.2)
+    task = toys.task("light", faces, stem="auto", goal={"at_least": 0.5, "missed": "keep"})
+    view = keeping.gigabytes((8,), 48)  # of the deepest: all of the network
+    run(faces, tmp_path, task, activations={"views": 4, "gigabytes": 3.5 * view})
+    kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
+    # The two deepest, each in a pass of its own; what the shallowest gives is too large.
+    assert kept.count(["0-0.npy", "1-0.npy", "2-0.npy"]) == 2
+    assert len(kept) == 4
 
 
 def test_a_full_disk_is_told_with_the_mend(
@@ -136,6 +143,10 @@ def test_a_full_disk_is_told_with_the_mend(
     monkeypatch.setattr(keeping.np, "save", full)
     with pytest.raises(RunError, match=r"No space left .* lower activations.gigabytes"):
         run(faces, tmp_path, toys.task("light", faces, stem="0"))
+
+
+def folders(folder: Path) -> list[Path]:
+    return list((folder / "cache" / "activations").iterdir())
 
 
 # ---------------------------------------------------------------- auto

@@ -137,14 +137,13 @@ class Keeper:
         )
 
 
-def affordable(shape: Sequence[int], images: int, views: int, gigabytes: float) -> int:
-    """How many views of so many images fit, at most `views`; 0 where not even one does.
+def gigabytes(shape: Sequence[int], images: int) -> float:
+    """What one view of so many images takes.
 
     Args:
         shape: of a stem's output for one image.
     """
-    view = 2 * math.prod(shape) * images
-    return min(views, int(gigabytes * 1e9 // view))
+    return 2 * math.prod(shape) * images / 1e9
 
 
 def size_of(source: ActivationSource) -> int:

@@ -11,7 +11,7 @@ from torch import nn
 from paenet.packing import Learner, Pack, Split, segments, splits
 from paenet.packing.stems import refuse_unknown
 from paenet.packing.widening import skeleton_of
-from paenet.training.activations import Keeper, affordable, size_of
+from paenet.training.activations import Keeper, gigabytes, size_of
 from paenet.training.base import Base
 from paenet.training.data import View, place
 from paenet.training.errors import RecipeError
@@ -121,20 +121,22 @@ def _kept(
 ) -> dict[str, ActivationSource] | None:
     """Activations for training and validation; None where there is no room for them."""
     limits, found = session.recipe.activations, pack.splits()
+    name, count = material.plan.name, len(images["train"])
     say = session.reporter.say
-    name = material.plan.name
-
-    def views(split: str) -> int:
-        shape, count = found[split].shape[1:], len(images["train"])
-        return affordable(shape, count, limits.views, limits.gigabytes)
-
-    if views(stem) == 0:
+    view = {split: gigabytes(found[split].shape[1:], count) for split in (stem, *stems)}
+    views = min(limits.views, int(limits.gigabytes / view[stem]))
+    if views == 0:
         say(
-            f"{name}: what stem {stem!r} makes of {len(images['train']):,} images takes more than "
+            f"{name}: what stem {stem!r} makes of {count:,} images takes more than "
             f"activations.gigabytes ({limits.gigabytes:g}), so it is computed anew every time"
         )
         return None
-    chain = [split for split in found if split == stem or (split in stems and views(split))]
+    wanted, room = {stem}, limits.gigabytes - views * view[stem]
+    for other in stems:
+        if other != stem and views * view[other] <= room:
+            wanted.add(other)
+            room -= views * view[other]
+    chain = [split for split in found if split in wanted]
     keeper = Keeper(
         folder=session.cache / "activations",
         base=pack.fingerprint(str(pack.base)),
@@ -153,11 +155,11 @@ def _kept(
         kept[split] = keeper.keep(
             modules,
             source,
-            views(stem) if split == "train" else 1,
+            views if split == "train" else 1,
             lambda done, total: session.reporter.count(f"{name}/stem", done, total),
         )[stem]
     say(
-        f"{name}: learns from what stem {stem!r} made of {len(images['train']):,} images "
+        f"{name}: learns from what stem {stem!r} made of {count:,} images "
         f"({size_of(kept['train']) / 1e9:.2g} GB are kept): {found[stem].work:.0%} of the "
         "network's work need not be done again"
     )
