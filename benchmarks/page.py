@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.stems import tried
 from paenet.cli.output import interval
 
 HEAD = """# Results
@@ -20,7 +21,7 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
     sections = {"run": _run, "step": _step, "file": _file}
     parts = [HEAD]
     for name, document in documents.items():
-        parts += ["", f"## {name}", "", *sections[document["kind"]](document)]
+        parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]
     return "\n".join(parts) + "\n"
 
 
@@ -78,6 +79,7 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
         f"parameter, MiB). {account['free']:,} weights are still free."
     )
     yield ""
+    yield from _stems(document)
     yield "What each stage of training and pruning reached on validation:"
     yield ""
     yield from _table(
@@ -98,6 +100,43 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     broken = document["laws"]["broken"]
     verified = "; ".join(document["laws"]["verified"])
     yield f"`pae check`: {'; '.join(broken)}" if broken else f"`pae check` verified: {verified}."
+
+
+def _stems(document: dict[str, Any]) -> Iterable[str]:
+    found = tried(document)
+    if not found:
+        return
+    yield (
+        "The stems that were tried, the cheapest first: what the task then computes of its own, by "
+        "one forward pass of the dense network (multiplications), and what it reached on "
+        "validation before pruning. The deepest one that holds the goal is taken."
+    )
+    yield ""
+    yield from _table(
+        ("task", "stem", "computes of its own", "validation", "goal", "seconds of training", ""),
+        [
+            (
+                name,
+                stem.stem,
+                f"{stem.work:.1%}",
+                f"{stem.value:.4f}",
+                f"{document['tasks'][name]['goal']['threshold']:.4f}",
+                f"{stem.seconds:.0f}",
+                "taken" if stem.chosen else "",
+            )
+            for name, stems in found.items()
+            for stem in stems
+        ],
+    )
+    yield ""
+    own = sum(task["own_work"] for task in document["tasks"].values())
+    yield (
+        f"All {len(found)} tasks together compute {own:.2f} times what one dense network does; as "
+        f"networks of their own, {len(found)} times."
+    )
+    yield ""
+    yield f"![metric against forward cost](results/{document['name']}.svg)"
+    yield ""
 
 
 def _origin(document: dict[str, Any]) -> str:

@@ -3,8 +3,8 @@
     python -m benchmarks.results collect runs/faces --command "pae run recipes/faces.yaml"
     python -m benchmarks.results write
 
-`collect` turns a run's record and pack into docs/results/NAME.json; `write` makes the page from
-every JSON file there. Nothing on the page is typed in by hand.
+`collect` turns a run's record and pack into docs/results/NAME.json; `write` makes the page and its
+plots (they need the extra `plot`) from every JSON file there. Nothing is typed in by hand.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.page import page
+from benchmarks.plot import plot
+from benchmarks.stems import tried
 from paenet import packfile, training
 
 RESULTS = Path("docs/results")
@@ -40,6 +42,7 @@ def collect(
         "versions": entries["run"]["versions"],
         "limit": entries["run"]["limit"],
         "tasks": {task: _task(task, entries) for task in held.pack.tasks},
+        "splits": {name: split.work for name, split in held.pack.splits().items()},
         "accounting": packfile.accounting(held),
         "file_bytes": (folder / "pack.pae").stat().st_size,
         "laws": {"verified": report.verified, "broken": [f.message for f in report.findings]},
@@ -57,6 +60,9 @@ def write() -> None:
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(RESULTS.glob("*.json"))
     }
+    for name, document in documents.items():
+        if tried(document):
+            plot(document, RESULTS / f"{name}.svg")
     PAGE.write_text(page(documents), encoding="utf-8")
     print(PAGE)
 
@@ -74,7 +80,14 @@ def _task(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ]
     wanted = ("weights", "width", "goal", "val", "test", "tasks", "examples")
     broken = {split: len(images) for split, images in learnt["broken"].items()}
-    return {**{key: learnt[key] for key in wanted}, "broken": broken, "stages": stages}
+    return {
+        **{key: learnt[key] for key in wanted},
+        # A run that an earlier version began says neither of its first tasks.
+        "stem": learnt.get("stem"),
+        "own_work": learnt.get("own_work", 1),
+        "broken": broken,
+        "stages": stages,
+    }
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import results
 from benchmarks.page import page
+from benchmarks.plot import plot
 from paenet import training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,10 @@ def folder(tmp_path: Path) -> Path:
         {
             "backbone": "small",
             "input": {"size": 32},
-            "tasks": [task("gender", ["female", "male"]), task("expression", expressions)],
+            "tasks": [
+                task("gender", ["female", "male"]),
+                task("expression", expressions) | {"stem": "stage2"},
+            ],
         }
     )
     training.run(recipe, tmp_path / "run")
@@ -53,7 +57,28 @@ def test_a_page_tells_what_is_on_record(
         assert f"{100 * entry['test']['accuracy']['value']:.1f} %" in text
     assert f"{document['accounting']['of_separate']:.1%}" in text
     assert "CHANGED" not in text
+    assert f"| expression | stage2 | {1 - document['splits']['stage2']:.1%} |" in text
+    assert "results/toy.svg" in text
     assert str(tmp_path) not in json.dumps(document)
+
+
+def test_a_plot_is_drawn_of_the_stems_that_were_tried(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
+    stage = {"metrics": {"accuracy": {"value": 0.9}}, "seconds": 1.0}
+    tasks = {
+        "gender": {
+            "stem": "b",
+            "goal": {"metric": "accuracy", "threshold": 0.8},
+            "stages": [{"stage": f"train-{stem}", **stage} for stem in ("a", "b")],
+        }
+    }
+    document = {"kind": "run", "tasks": tasks, "splits": {"a": 1.0, "b": 0.5}}
+    for path in (tmp_path / "a" / "x.svg", tmp_path / "b" / "x.svg"):
+        path.parent.mkdir()
+        plot(document, path)
+    drawn = (tmp_path / "a" / "x.svg").read_text()
+    assert drawn == (tmp_path / "b" / "x.svg").read_text()
+    assert "gender (accuracy)" in drawn
 
 
 def test_the_committed_page_is_what_its_json_files_make() -> None:

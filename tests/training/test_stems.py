@@ -94,7 +94,8 @@ def test_a_pass_that_was_killed_goes_on_where_it_was(
 ) -> None:
     whole = run(faces, tmp_path / "whole", toys.task("light", faces, stem="0"))
     monkeypatch.setattr(keeping, "_PIECE", 16)
-    pieces, write = [], keeping._write
+    pieces: list[Path] = []
+    write = keeping._write
 
     def killed(file: Path, values: object) -> None:
         if len(pieces) == 2:
@@ -140,7 +141,7 @@ def test_a_full_disk_is_told_with_the_mend(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(keeping.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     with pytest.raises(RunError, match=r"No space left .* lower activations.gigabytes"):
         run(faces, tmp_path, toys.task("light", faces, stem="0"))
 
