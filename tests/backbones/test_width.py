@@ -42,3 +42,14 @@ def test_a_width_for_a_layer_that_does_not_exist_is_refused_with_the_nearest() -
 def test_a_size_that_is_no_count_is_refused_by_its_argument(value: object) -> None:
     with pytest.raises(BackboneError, match=r"^features: "):
         count_of("features", value)
+
+
+def test_a_block_gives_its_factor_to_every_layer_in_it_that_has_none_of_its_own() -> None:
+    width = {"block": 2.0, "block.inner.last": 3.0, "*": 0.5}
+    assert channels(10, width, "block.first") == 20
+    assert channels(10, width, "block.inner.first") == 20
+    assert channels(10, width, "block.inner.last") == 30
+    assert channels(10, width, "blocks") == 5
+    count = Channels(width)
+    count("block.inner.last", 10)
+    count.finish()

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from paenet.backbones.inception_resnet import InceptionResnetV1
-from paenet.packing import Learner, Pack, PackingError, width_for
-from paenet.packing.layout import layout_of
+from paenet.packing import Learner, Pack, PackingError
 from tests.packing.networks import (
     CLASSES,
     FEATURES,
@@ -239,25 +238,3 @@ def test_a_width_may_change_channel_counts_only() -> None:
         return nn.Sequential(nn.Flatten(), nn.Linear(192, FEATURES), *deeper)
 
     refused(packed(builder), 1.5, "other layers than at width 1")
-
-
-@pytest.mark.parametrize("ratio", [1.1, 1.5, 2.0, 4.0])
-def test_the_width_for_a_ratio_gives_about_so_many_weights(ratio: float) -> None:
-    def builder(width: float) -> nn.Module:
-        a = round(64 * width)
-        return nn.Sequential(nn.Conv2d(3, a, 3), nn.Conv2d(a, a, 3), nn.Linear(a, 8))
-
-    def weights(width: float) -> int:
-        network = builder(width)
-        return sum(network.get_submodule(n).weight.numel() for n in layout_of(network).packed)
-
-    width = width_for(builder, ratio)
-    assert weights(width) == pytest.approx(ratio * weights(1.0), rel=0.05)
-    again = width_for(builder, 1.5, current=width)
-    assert weights(again) == pytest.approx(1.5 * weights(width), rel=0.05)
-
-
-@pytest.mark.parametrize("ratio", [1.0, 0.5, float("nan"), float("inf")])
-def test_a_ratio_that_does_not_widen_is_refused(ratio: float) -> None:
-    with pytest.raises(PackingError, match="give a ratio above 1"):
-        width_for(batch_norm, ratio)

@@ -124,7 +124,7 @@ def test_a_missed_goal_adds_filters_until_it_is_met(
 
 
 def test_the_widths_of_a_wider_network_may_be_given(faces: Path, tmp_path: Path) -> None:
-    widths = {"a": 2.0, "b": 1.5}
+    widths = {"0": 2.0, "3": 1.5}
     goal = {"at_least": 2, "missed": "keep"}
     task = toys.task("a", faces, goal=goal, widen={"width": widths}, prune={"stages": 0})
     path = training.run(toys.recipe(task), tmp_path)
@@ -180,7 +180,7 @@ def test_a_missed_goal_may_be_kept_and_is_recorded_as_missed(
 
 def test_widening_needs_one_width_factor_or_widths_of_its_own(faces: Path, tmp_path: Path) -> None:
     goal = {"at_least": 2, "missed": "keep"}
-    first = toys.task("a", faces, goal=goal, widen={"width": {"a": 1.5}}, prune={"stages": 0})
+    first = toys.task("a", faces, goal=goal, widen={"width": {"0": 1.5}}, prune={"stages": 0})
     second = toys.task("b", faces, goal=goal)
     with pytest.raises(RunError, match=r"task 'b': widen\.ratio needs .* give widen\.width"):
         training.run(toys.recipe(first, second), tmp_path)

@@ -178,6 +178,22 @@ def test_auto_goes_on_to_shallower_stems_and_at_last_to_none(
     assert not list((tmp_path / "run").glob("state-*"))
 
 
+def test_what_follows_a_stem_is_widened_before_the_next_stem_is_tried(
+    faces: Path, tmp_path: Path, measure: Measure
+) -> None:
+    measure(lambda network: 0.2)
+    goal, widen = {"at_least": 0.5, "missed": "keep"}, {"times": 1, "ratio": 2.0}
+    path = run(faces, tmp_path, toys.task("light", faces, stem="0", goal=goal, widen=widen))
+    entries = toys.entries(tmp_path / "run")
+    assert [key for key in entries if key.startswith("light/")][:2] == [
+        *("light/train", "light/widen-1"),
+    ]
+    assert entries["light/learnt"]["width"] == {"*": 1.0, "3": pytest.approx(2.0, rel=0.2)}
+    pack = packfile.read(path, backbone=toys.tiny).pack
+    assert pack.tasks["light"].stem is not None
+    assert pack.widths[-1].skeleton.get_submodule("0").out_channels == 6
+
+
 def test_auto_computes_all_stems_in_one_pass(faces: Path, tmp_path: Path, measure: Measure) -> None:
     measure(lambda network: 0.2)
     goal = {"at_least": 0.5, "missed": "keep"}

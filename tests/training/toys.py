@@ -25,7 +25,7 @@ PICTURES = 6  # of each person
 
 def tiny(width: Any = 1.0) -> nn.Module:
     """Half a thousand weights with norms and slopes, which learns a shade in a few steps."""
-    a, b = channels(6, width, "a"), channels(8, width, "b")
+    a, b = channels(6, width, "0"), channels(8, width, "3")
     return nn.Sequential(
         nn.Conv2d(3, a, 3, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(a),

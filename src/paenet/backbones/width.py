@@ -7,11 +7,12 @@ from paenet.backbones.errors import BackboneError
 from paenet.errors import suggest
 
 Width = float | Mapping[str, float]
-"""One factor for every layer, or a factor per layer name.
+"""One factor for every layer, or a factor per name of a layer or of a block of layers.
 
-A mapping's ``"*"`` is the factor of the layers that it does not name (1.0 without it). Per-layer
-factors are what MorphNet (Gordon et al., 2018) would choose; layers whose channel count another
-layer dictates (the end of a residual branch) have no factor of their own.
+A layer that a mapping does not name has the factor of the innermost block around it that has one
+(``block8`` for ``block8.branch0``), else that of ``"*"`` (1.0 without it). Per-layer factors are
+what MorphNet (Gordon et al., 2018) would choose; layers whose channel count another layer dictates
+(the end of a residual branch) have no factor of their own.
 """
 
 
@@ -21,12 +22,22 @@ def channels(count: int, width: Width, layer: str) -> int:
     Raises:
         BackboneError: where the layer's factor is not a number above 0.
     """
-    factor = width.get(layer, width.get("*", 1.0)) if isinstance(width, Mapping) else width
+    factor = _factor(width, layer) if isinstance(width, Mapping) else width
     if isinstance(factor, bool) or not isinstance(factor, int | float):
         raise _bad_factor(layer, factor)
     if not (math.isfinite(factor) and factor > 0):
         raise _bad_factor(layer, factor)
     return max(1, round(count * factor))
+
+
+def _factor(width: Mapping[str, float], layer: str) -> object:
+    """The factor of a layer, of the innermost block around it, or of all the others."""
+    name = layer
+    while name:
+        if name in width:
+            return width[name]
+        name = name.rpartition(".")[0]
+    return width.get("*", 1.0)
 
 
 def count_of(argument: str, value: object) -> int:
@@ -64,11 +75,13 @@ class Channels:
         """
         named: Iterable[str] = self.width if isinstance(self.width, Mapping) else ()
         for layer in named:
-            if layer != "*" and layer not in self._layers:
-                raise BackboneError(
-                    f"width: {layer!r} is not a layer with a width of its own"
-                    f"{suggest(layer, self._layers)}"
-                )
+            known = layer in {"*", *self._layers}
+            if known or any(name.startswith(f"{layer}.") for name in self._layers):
+                continue
+            raise BackboneError(
+                f"width: {layer!r} is not a layer with a width of its own, nor a block of them"
+                f"{suggest(layer, self._layers)}"
+            )
 
 
 def _bad_factor(layer: str, factor: object) -> BackboneError:

@@ -9,7 +9,7 @@ from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
 from paenet.packing.stems import Split, Stem, segments, splits
 from paenet.packing.values import GRIDS, NATIVE
-from paenet.packing.widening import width_for
+from paenet.packing.widths import width_above, width_for
 
 __all__ = [
     "GRIDS",
@@ -33,5 +33,6 @@ __all__ = [
     "prune_gradually",
     "segments",
     "splits",
+    "width_above",
     "width_for",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -72,24 +71,6 @@ def trace_growth(narrow: nn.Module, wide: nn.Module, example: Tensor | None) -> 
     return trace(narrow, skeleton_of(wide), example)
 
 
-def width_for(builder: Builder, ratio: float, current: float = 1.0) -> float:
-    """The uniform width at which the backbone has `ratio` times the packed weights of `current`.
-
-    Args:
-        builder: takes a factor.
-        ratio: above 1.
-        current: the factor that the network has now.
-    """
-    if not 1 < ratio < math.inf:
-        raise PackingError(f"widening by {ratio}: give a ratio above 1 (1.5 is half as much again)")
-    target = ratio * _packed_weights(builder, current)
-    low, high = current, current * ratio
-    for _ in range(12):  # to a part in four thousand, finer than whole channels
-        middle = (low + high) / 2
-        low, high = (middle, high) if _packed_weights(builder, middle) < target else (low, middle)
-    return high
-
-
 def compose(first: Mapping[str, ChannelMaps], second: Mapping[str, ChannelMaps]) -> Maps:
     """Where channels lie after two widenings."""
     return {name: maps.then(second[name]) for name, maps in first.items()}
@@ -110,14 +91,6 @@ def grow_private(
         else maps[key.rpartition(".")[0]].place(value, wide[key].detach().cpu())
         for key, value in narrow.items()
     }
-
-
-def _packed_weights(builder: Builder, width: float) -> int:
-    with torch.device("meta"):
-        network = builder(width)
-    weights = dict(network.named_parameters())
-    names = layout_of(network).packed
-    return sum(weights[f"{name}.weight" if name else "weight"].numel() for name in names)
 
 
 def _initialise(network: nn.Module) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from paenet.packing import Learner, Pack, width_for
+from paenet.packing import Learner, Pack, width_above, width_for
 from paenet.tasks import Task
 from paenet.training.base import features_of
 from paenet.training.data import View
@@ -76,13 +76,14 @@ class Attempt:
         reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
         after = "" if self._stem is None else f" after stem {self._stem!r}"
         training.tell(f"trained{after}", reached, self._threshold)
-        # A stem keeps its width: only factors by layer can leave it alone.
-        can = self._stem is None or plan.widen.width is not None
-        times = plan.widen.times if widens == "when-missed" and can else 0
+        times = plan.widen.times if widens == "when-missed" else 0
         while reached < self._threshold and self.widened < times:
+            width = self._wider()
+            if width is None:
+                break
             self.widened += 1
             before, self.key = self.key, f"{plan.name}/widen-{self.widened}{self._suffix}"
-            training.widen(self._wider(), derive(self._seed, "widen", self.widened))
+            training.widen(width, derive(self._seed, "widen", self.widened))
             reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
             training.forget(before)
             weights = f"{training.learner.weights:,} weights"
@@ -98,8 +99,11 @@ class Attempt:
 
 
 def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
+    """The width to widen to; None where nothing that follows the stem can be widened."""
     if plan.widen.width is not None:
         return plan.widen.width
+    if learner.split is not None and pack.builder is not None:
+        return width_above(pack.builder, learner.split, plan.widen.ratio, learner.width)
     if pack.builder is None or not isinstance(learner.width, int | float):
         raise RunError(
             f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
