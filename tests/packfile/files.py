@@ -81,7 +81,7 @@ def changed(path: Path, change: Change) -> Path:
     records = {task["slot"]: task for task in document["tasks"]}
     codings = {slot: dict(task["codings"]) for slot, task in records.items()}
     change(document, tensors)
-    streams, found = encode(tensors, list(records), LEVEL)
+    streams, found = encode(tensors, dict.fromkeys(records, ()), LEVEL)
     for slot, task in records.items():
         if task.get("codings") == codings[slot]:
             task["codings"] = asdict(found[slot])

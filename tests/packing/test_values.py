@@ -59,6 +59,20 @@ def test_int8_has_127_steps_to_the_largest_weight_of_each_channel() -> None:
         assert (before[own] - after[own]).abs().max() <= 0.5001 * step
 
 
+def test_int8_is_no_finer_than_what_a_task_sees_beside_its_own_weights() -> None:
+    weight, mine = layer()
+    beside = torch.where(mine, 0.0, 50 * torch.randn(64, 300))
+    values = snap("int8", weight, mine, None, beside)
+    steps = beside.abs().amax(1, keepdim=True) / 127
+    whole = values / steps
+    assert torch.allclose(whole[mine], whole[mine].round(), atol=0.02)
+    assert ((weight - values).abs() / steps)[mine].max() <= 0.51
+    again = torch.where(mine, values, 7.0)
+    assert torch.equal(snap("int8", again, mine, None, beside)[mine], values[mine])
+    small = snap("int8", weight, mine, None, beside / 1000)  # its own reach further
+    assert torch.equal(small[mine], snapped("int8", weight, mine)[mine])
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("value", [0.0, -0.0, 1e-30, 3.0])
 def test_a_layer_of_one_value_is_kept(grid: str, value: float) -> None:

@@ -14,10 +14,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from paenet.packfile import planes
 from paenet.packfile.streams import Bytes, Stream
+from paenet.packing.values import steps_to
 
 FLOATS = {
     "float64": torch.float64,
@@ -29,33 +31,48 @@ CODEBOOK_BITS = range(1, 9)
 TABLES = "tables"  # the stream of scales or shared values
 
 
+Places = NDArray[np.int64]
+"""Row-major numbers of weights in their layer, ascending."""
+
+
 class Mask:
     """Which weights of a layer a task owns.
 
     Args:
-        mine: bool, of the weight's shape `(out, …)`.
+        places: of the weights.
+        shape: of the layer's weight, `(out, …)`.
     """
 
-    def __init__(self, mine: Tensor) -> None:
-        self._mine = mine
+    def __init__(self, places: Places, shape: Sequence[int]) -> None:
+        self.places = places
+        self._shape = shape
 
-    @cached_property
+    @property
     def count(self) -> int:
         """How many they are."""
-        return int(np.count_nonzero(self._mine.numpy()))
+        return len(self.places)
 
     @cached_property
     def rows(self) -> Tensor:
         """`(out,)` int64; how many of them each output channel has."""
-        return self._mine.flatten(1).sum(1)
+        ends = np.arange(1, self._shape[0] + 1) * math.prod(self._shape[1:])
+        return torch.from_numpy(np.diff(np.searchsorted(self.places, ends), prepend=0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Owned:
-    """The weights of a layer that a task owns: `(n,)` values, in the order of their places."""
+    """The weights of a layer that a task owns.
+
+    Attributes:
+        values: `(n,)`, in the order of their places.
+        mask: the places.
+        seen: `(out,)` the largest magnitude that the task sees in each output channel, its own or
+            another's; None where that is not known.
+    """
 
     values: Tensor
     mask: Mask
+    seen: Tensor | None = None
 
 
 class Coding(Protocol):
@@ -112,7 +129,7 @@ class Floats:
 class Int8:
     """Whole numbers from -127 to 127, times a scale for each output channel.
 
-    The largest value of a channel is 127 scales by definition.
+    The largest value that the task owns in a channel, or that it sees there, is 127 scales.
     """
 
     name: str = "int8"
@@ -121,14 +138,14 @@ class Int8:
     def size(self, layer: Owned) -> float:
         if _negative_zero(layer.values):
             return math.inf
-        scales, whole = self._divide(layer)
-        exact = (whole * scales.repeat_interleave(layer.mask.rows)).to(layer.values.dtype)
-        if not torch.equal(exact, layer.values):
+        if self._divided(layer) is None:
             return math.inf
-        return len(layer.values) + len(scales) * layer.values.element_size()
+        return len(layer.values) + len(layer.mask.rows) * layer.values.element_size()
 
     def encode(self, layer: Owned) -> dict[str, list[Bytes]]:
-        scales, whole = self._divide(layer)
+        divided = self._divided(layer)
+        assert divided is not None  # `size` has seen to it
+        scales, whole = divided
         return {TABLES: [planes.raw(scales)], "values.0": [planes.raw(whole.to(torch.int8))]}
 
     def decode(self, streams: Mapping[str, Stream], mask: Mask, dtype: torch.dtype) -> Tensor:
@@ -137,15 +154,23 @@ class Int8:
         whole = torch.from_numpy(streams["values.0"].take(mask.count).view(np.int8))
         return whole.to(dtype) * scales.repeat_interleave(mask.rows)
 
-    def _divide(self, layer: Owned) -> tuple[Tensor, Tensor]:
-        """The scale of each channel, and the whole numbers by which it is taken."""
-        channel = torch.arange(len(layer.mask.rows)).repeat_interleave(layer.mask.rows)
-        largest = layer.values.new_zeros(len(layer.mask.rows))
+    def _divided(self, layer: Owned) -> tuple[Tensor, Tensor] | None:
+        """The scale of each channel and how often it is taken; None where no scale is exact.
+
+        A channel's scale follows from what the task owns there, or else from what it sees.
+        """
+        rows = layer.mask.rows
+        channel = torch.arange(len(rows)).repeat_interleave(rows)
+        largest = layer.values.new_zeros(len(rows))
         largest.scatter_reduce_(0, channel, layer.values.abs(), "amax")
         scales = largest / 127
-        each = scales.repeat_interleave(layer.mask.rows)
-        whole = torch.where(each > 0, layer.values / each, 0).round().clamp(-127, 127)
-        return scales, whole
+        whole, exact = _whole(layer.values, scales[channel])
+        if layer.seen is not None and not bool(exact.all()):
+            fits = torch.ones(len(rows), dtype=torch.bool)
+            fits[channel[~exact]] = False
+            scales = torch.where(fits, scales, steps_to(layer.seen))
+            whole, exact = _whole(layer.values, scales[channel])
+        return (scales, whole) if bool(exact.all()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +264,12 @@ def _total(coding: Coding, layers: Sequence[Owned]) -> float:
         if total == math.inf:
             break
     return total
+
+
+def _whole(values: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest whole numbers of scales, and whether each gives its value back."""
+    whole = torch.where(scales > 0, values / scales, 0).round().clamp(-127, 127)
+    return whole, (whole * scales).to(values.dtype) == values
 
 
 def _few(values: Tensor, most: int) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from paenet.packfile import blobs, shapes
 from paenet.packfile import tensors as named
-from paenet.packfile.codings import CODINGS
+from paenet.packfile.codings import CODINGS, Mask
 from paenet.packfile.container import Archive
 from paenet.packfile.encoding import MAPS, stream_name
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.streams import Stream
-from paenet.packfile.weights import OWNERS, decode_owners, decode_values, scatter
+from paenet.packfile.weights import OWNERS, Owners, decode_values, scatter
 
 _MOST_PARTS = 2**20  # layers times tasks; FaceNet with the most tasks that can be has 33,000
 
@@ -27,18 +27,13 @@ class Part:
 
     Attributes:
         slot: the task's.
-        owner: uint8, of the layer's shape; all parts of a layer share it.
-        values: `(n,)`, of the task's weights, in the order of their places.
+        mask: its weights.
+        values: `(n,)`, theirs, in the order of their places.
     """
 
     slot: int
-    owner: Tensor
+    mask: Mask
     values: Tensor
-
-    @property
-    def mine(self) -> Tensor:
-        """The task's weights, bool; not kept, for there may be 255 tasks."""
-        return self.owner == self.slot
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,16 +71,9 @@ class Contents:
             if task.slot in slots
         }
         for name in named.layers_of(self.listed):
-            like = self.listed[named.theta(name)]
-            owner = torch.zeros(like.shape, dtype=torch.uint8)
-            parts = []
-            for task in tasks:
-                mine = decode_owners(owner, task.slot, owners[task.slot])
-                if task.slot in values:
-                    streams = values[task.slot]
-                    found = decode_values(mine, task.codings.values, streams, like.dtype)
-                    parts.append(Part(task.slot, owner, found))
+            parts = _next(self.listed[named.theta(name)], tasks, owners, values)
             yield name, parts
+            del parts  # before the next layer takes as much
         for stream in [*owners.values(), *(s for parts in values.values() for s in parts.values())]:
             stream.end()
 
@@ -112,8 +100,9 @@ class Contents:
             theta = torch.zeros(like.shape, dtype=like.dtype)
             owner = torch.zeros(like.shape, dtype=torch.uint8)
             for part in parts:
-                scatter(theta, part.mine, part.values)
-                owner[part.mine] = part.slot
+                scatter(theta, part.mask, part.values)
+                numbers = torch.full((part.mask.count,), part.slot, dtype=owner.dtype)
+                scatter(owner, part.mask, numbers)
             found |= {named.theta(name): theta, named.owner(name): owner}
         return found
 
@@ -122,6 +111,23 @@ class Contents:
 
     def _under(self, *prefixes: str) -> dict[str, Tensor]:
         return {name: t for name, t in self.listed.items() if name.startswith(prefixes)}
+
+
+def _next(
+    like: Tensor,
+    tasks: Sequence[TaskRecord],
+    owners: Mapping[int, Stream],
+    values: Mapping[int, Mapping[str, Stream]],
+) -> list[Part]:
+    """What tasks have of the layer that comes next in their streams."""
+    who = Owners(like.shape)
+    parts = []
+    for task in tasks:
+        mask = who.take(owners[task.slot], last=task is tasks[-1])
+        if task.slot in values:
+            found = decode_values(mask, task.codings.values, values[task.slot], like.dtype)
+            parts.append(Part(task.slot, mask, found))
+    return parts
 
 
 def contents(archive: Archive, document: Document) -> Contents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,13 +33,14 @@ class Codings:
 
 
 def encode(
-    tensors: Mapping[str, Tensor], slots: Sequence[int], level: int
+    tensors: Mapping[str, Tensor], sees: Mapping[int, Collection[int]], level: int
 ) -> tuple[dict[str, bytes], dict[int, Codings]]:
     """The streams of a file, compressed, and the codings of each task.
 
     Args:
         tensors: as `paenet.packfile.tensors` names them.
-        slots: of the tasks, in the order in which they were learnt.
+        sees: for the slot of every task, in the order in which they were learnt, the slots of the
+            tasks whose weights it uses.
         level: of zstandard.
 
     Raises:
@@ -50,8 +51,8 @@ def encode(
     if maps:
         parts[MAPS] = list(blobs.encode_maps(maps))
     codings = {}
-    encoded = weights.encode(layers_of(tensors), slots)
-    for slot in slots:
+    encoded = weights.encode(layers_of(tensors), sees)
+    for slot in sees:
         private, head = (dict(_under(tensors, f"{kind}.{slot}.")) for kind in ("private", "head"))
         found = Codings(encoded[slot].coding, blobs.coding_of(private), blobs.coding_of(head))
         codings[slot] = found

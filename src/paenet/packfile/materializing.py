@@ -48,12 +48,14 @@ def materialize(
         used = [
             (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
         ]
+        for part in parts:
+            _refuse_infinite({named.theta(layer): part.values})
         for name, weight in zip(names, _weights(like, parts, used), strict=True):
-            _refuse_infinite({named.theta(layer): weight})
             maps = pack.widths[records[name].width].maps
             states[name][join(layer, "weight")] = (
                 weight if maps is None else maps[layer].narrow(weight)
             )
+        del parts  # before the next layer takes as much
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
 
 
@@ -66,24 +68,22 @@ def _weights(
 ) -> Iterator[Tensor]:
     """A layer's weight for each of some tasks, zero where none of its slots owns it.
 
-    What a task has beside its own is kept for the next: nearly all of them have the base.
+    What one has put together is the start of the next: nearly all of them have the base.
     """
-    seen: dict[tuple[int, ...], Tensor] = {(): torch.zeros(like.shape, dtype=like.dtype)}
+    found: dict[tuple[int, ...], Tensor] = {}
     for slots in tasks:
         used = [part for part in parts if part.slot in slots]
-        before: tuple[int, ...] = ()
-        for part in used[:-1]:
-            key = (*before, part.slot)
-            if key not in seen:
-                seen[key] = _with(seen[before], part)
-            before = key
-        yield _with(seen[before], used[-1])
-
-
-def _with(weight: Tensor, part: Part) -> Tensor:
-    result = weight.clone()
-    scatter(result, part.mine, part.values)
-    return result
+        weight: Tensor | None = None
+        for i, part in enumerate(used):
+            key = tuple(earlier.slot for earlier in used[: i + 1])
+            if key not in found:
+                found[key] = (
+                    torch.zeros(like.shape, dtype=like.dtype) if weight is None else weight.clone()
+                )
+                scatter(found[key], part.mask, part.values)
+            weight = found[key]
+        assert weight is not None  # a task is at least itself
+        yield weight
 
 
 def _refuse_infinite(tensors: Mapping[str, Tensor]) -> None:

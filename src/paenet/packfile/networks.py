@@ -74,7 +74,7 @@ def _built(
     builder: Builder, width: Width, make: Callable[[Builder, Width], nn.Module]
 ) -> PackWidth:
     try:
-        return PackWidth(width, skeleton_of(make(builder, width)))
+        return PackWidth(width, make(builder, width))
     except PaenetError:
         raise
     except Exception as error:  # whatever a builder raises on arguments that are not for it
@@ -86,7 +86,7 @@ def _built(
 
 
 def _without_values(builder: Builder, width: Width) -> nn.Module:
-    """Backbones of ours may be built on no device: nothing is drawn and nothing is allocated."""
+    """Backbones of ours may be built without a device: nothing is drawn, nothing allocated."""
     with torch.device("meta"):
         return builder(width)
 
@@ -94,4 +94,4 @@ def _without_values(builder: Builder, width: Width) -> nn.Module:
 def _with_values(builder: Builder, width: Width) -> nn.Module:
     """Other code may keep tensors that the state dict does not have, so that it needs values."""
     with torch.random.fork_rng(devices=[]):
-        return builder(width)
+        return skeleton_of(builder(width))

@@ -31,10 +31,14 @@ def split(values: Tensor) -> list[Bytes]:
 
 def join(planes: list[Bytes], dtype: torch.dtype) -> Tensor:
     """The floats that `split` took apart."""
-    octets = np.stack(planes, axis=1)
-    bits = octets.reshape(-1).view(_UNSIGNED[len(planes)])
-    width = bits.itemsize * 8
-    return torch.from_numpy(((bits >> 1) | (bits << (width - 1))).view(np.uint8)).view(dtype)
+    bits = np.empty(len(planes[0]), _UNSIGNED[len(planes)])
+    octets = bits.view(np.uint8).reshape(len(bits), bits.itemsize)
+    for place, plane in enumerate(planes):
+        octets[:, place] = plane
+    signs = bits << (bits.itemsize * 8 - 1)
+    bits >>= 1
+    bits |= signs
+    return torch.from_numpy(bits.view(np.uint8)).view(dtype)
 
 
 def pack_bits(bits: NDArray[np.bool_]) -> Bytes:

@@ -12,10 +12,11 @@ from paenet.packfile.errors import PackFileError, damaged
 
 Bytes = NDArray[np.uint8]
 
-LEVEL = 3  # zstandard's; most of what it meets cannot be made smaller at any
+LEVEL = 1  # zstandard's; most of what it meets cannot be made smaller at any
 LEVELS = range(1, 20)
 WINDOW = 2**23  # bytes of memory that a stream may ask its reader for
 _CHUNK = 2**17
+_BLOCK = 2**14  # bytes that share a code: values of a few channels, which are alike
 
 
 def text_of(text: str) -> Bytes:
@@ -25,11 +26,14 @@ def text_of(text: str) -> Bytes:
 
 def compress(parts: Iterable[Bytes], level: int = LEVEL) -> bytes:
     """One zstandard frame that knows its content's size."""
-    arrays = [np.ascontiguousarray(part) for part in parts]
-    size = sum(array.nbytes for array in arrays)
-    writer = zstandard.ZstdCompressor(level=level).compressobj(size=size)
-    frames = [writer.compress(array.data) for array in arrays if array.nbytes]
-    return b"".join([*frames, writer.flush()])
+    content = np.concatenate([np.empty(0, np.uint8), *(part.reshape(-1) for part in parts)]).data
+    writer = zstandard.ZstdCompressor(level=level).compressobj(size=len(content))
+    pieces = []
+    for start in range(0, len(content), _BLOCK):
+        if start:
+            pieces.append(writer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+        pieces.append(writer.compress(content[start : start + _BLOCK]))
+    return b"".join([*pieces, writer.flush()])
 
 
 class Stream:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 from torch import Tensor
 
 from paenet.packfile import planes
-from paenet.packfile.codings import CODINGS, Mask, Owned, smallest
+from paenet.packfile.codings import CODINGS, Mask, Owned, Places, smallest
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing import PackedLayer
-from paenet.packing.pack import FREE
+from paenet.packing.values import largest
 
 OWNERS = "owners"  # the stream of a task's bit planes
 
@@ -32,22 +33,26 @@ class Encoded:
     streams: dict[str, list[Bytes]]
 
 
-def encode(layers: Sequence[PackedLayer], slots: Sequence[int]) -> dict[int, Encoded]:
+def encode(
+    layers: Sequence[PackedLayer], sees: Mapping[int, Collection[int]]
+) -> dict[int, Encoded]:
     """The weights of every task.
 
     Args:
         layers: in the order of their names.
-        slots: of the tasks, in their order.
+        sees: for the slot of every task, in their order, the slots of the tasks whose weights it
+            uses.
     """
     found = {}
     open_to = [torch.ones_like(layer.owner, dtype=torch.bool) for layer in layers]
-    for slot in slots:
+    for slot, others in sees.items():
         owners: list[Bytes] = []
         owned: list[Owned] = []
         for layer, places in zip(layers, open_to, strict=True):
             mine = layer.owner == slot
             owners.append(planes.pack_bits(mine[places].numpy()))
-            owned.append(Owned(layer.theta[mine], Mask(mine)))
+            mask = Mask(np.flatnonzero(mine.numpy()), mine.shape)
+            owned.append(Owned(layer.theta[mine], mask, _seen(layer, mine, others)))
             places.logical_and_(~mine)
         coding = smallest(owned, owned[0].values.dtype)
         streams: dict[str, list[Bytes]] = {OWNERS: owners, **{part: [] for part in coding.parts}}
@@ -58,39 +63,59 @@ def encode(layers: Sequence[PackedLayer], slots: Sequence[int]) -> dict[int, Enc
     return found
 
 
-def decode_owners(owner: Tensor, slot: int, stream: Stream) -> Tensor:
-    """Takes one layer's plane of a task from its stream, and enters the task in `owner`.
+def _seen(layer: PackedLayer, mine: Tensor, sees: Collection[int]) -> Tensor | None:
+    """The largest magnitude in each output channel that a task sees; see `codings.Owned`."""
+    if layer.theta.dtype != torch.float32 or not sees or not layer.theta.numel():
+        return None  # on a grid by what it owns, if at all
+    seen = mine.clone()
+    for slot in sees:
+        seen |= layer.owner == slot
+    return largest(torch.where(seen, layer.theta, 0.0))
+
+
+class Owners:
+    """Who owns the weights of a layer, plane by plane.
 
     Args:
-        owner: uint8, what earlier tasks own; changed in place.
-
-    Returns:
-        The mask of the task's weights, bool.
-
-    Raises:
-        PackFileError: where the stream is damaged or not as it must be.
+        shape: of the layer's weight.
     """
-    flat = owner.reshape(-1).numpy()
-    places = flat == FREE
-    count = int(np.count_nonzero(places))
-    packed = stream.take(-(-count // 8))
-    if count % 8 and packed[-1] & (0xFF >> count % 8):
-        raise PackFileError(f"stream {stream.name!r} is not filled with zeros; make the file again")
-    mine = planes.unpack_bits(packed, count)
-    if count < len(flat):
-        among, mine = mine, np.zeros(len(flat), np.bool_)
-        mine[places] = among
-    flat[mine] = slot
-    return torch.from_numpy(mine).view(owner.shape)
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self._shape = tuple(shape)
+        self._count = math.prod(self._shape)
+        self._free: Places | None = None  # the places that no task has so far; None is all
+
+    def take(self, stream: Stream, *, last: bool = False) -> Mask:
+        """The weights of the next task, from its stream.
+
+        Args:
+            last: whether no other task follows.
+
+        Raises:
+            PackFileError: where the stream is damaged or not as it must be.
+        """
+        count = self._count if self._free is None else len(self._free)
+        packed = stream.take(-(-count // 8))
+        if count % 8 and packed[-1] & (0xFF >> count % 8):
+            raise PackFileError(
+                f"stream {stream.name!r} is not filled with zeros; make the file again"
+            )
+        bits = planes.unpack_bits(packed, count)
+        # Numbers of places are several times as fast as masks, here and where values are put.
+        mine, free = np.flatnonzero(bits), self._free
+        if not last:
+            others = np.flatnonzero(~bits)
+            self._free = others if free is None else free[others]
+        return Mask(mine if free is None else free[mine], self._shape)
 
 
 def decode_values(
-    mine: Tensor, coding: str, streams: Mapping[str, Stream], dtype: torch.dtype
+    mask: Mask, coding: str, streams: Mapping[str, Stream], dtype: torch.dtype
 ) -> Tensor:
     """Takes the values of one layer from a task's streams.
 
     Args:
-        mine: the task's weights there, bool.
+        mask: the task's weights there.
 
     Returns:
         `(n,)` in the order of their places.
@@ -98,14 +123,14 @@ def decode_values(
     Raises:
         PackFileError: where a stream is damaged.
     """
-    return CODINGS[coding].decode(streams, Mask(mine), dtype)
+    return CODINGS[coding].decode(streams, mask, dtype)
 
 
-def scatter(target: Tensor, mine: Tensor, values: Tensor) -> None:
-    """Puts values at the places of a mask, in place."""
-    # Three times as fast as torch's own; as integers, because numpy has no bfloat16.
+def scatter(target: Tensor, mask: Mask, values: Tensor) -> None:
+    """Puts values at some places of a contiguous tensor, in place."""
+    # As integers, because numpy has no bfloat16; torch's own is no faster, and takes memory first.
     bits = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[target.element_size()]
-    target.view(bits).numpy()[mine.numpy()] = values.view(bits).numpy()
+    target.view(bits).numpy().reshape(-1)[mask.places] = values.view(bits).numpy()
 
 
 def entropy(layers: Sequence[PackedLayer], slots: Sequence[int]) -> Iterator[float]:

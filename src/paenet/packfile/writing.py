@@ -47,7 +47,9 @@ def write(
         tensors = {name: t.detach().cpu().contiguous() for name, t in tensors_of(pack).items()}
         for finding in named.broken(tensors, {t.slot: t.name for t in pack.tasks.values()}):
             raise PackFileError(finding.message)
-        streams, codings = encode(tensors, [task.slot for task in pack.tasks.values()], level)
+        tasks = pack.tasks
+        sees = {task.slot: [tasks[seen].slot for seen in task.sees] for task in tasks.values()}
+        streams, codings = encode(tensors, sees, level)
         size = sum(map(len, streams.values()))
         promised = shapes.promised(listed(tensors))
         if promised > shapes.most(size):

@@ -45,7 +45,7 @@ class OwnedWeight(nn.Module):
     def _on_grid(self, theta: Tensor) -> Tensor:
         if self.grid == NATIVE:
             return theta
-        values = snap(self.grid, theta.detach(), self.trainable, self.table)
+        values = snap(self.grid, theta.detach(), self.trainable, self.table, self.fixed)
         # The gradient passes as if nothing had been rounded (Bengio et al., 2013).
         return values + (theta - theta.detach())
 

@@ -237,10 +237,14 @@ class Pack:
 
     def assemble(self, task: PackedTask, state: Mapping[str, Tensor]) -> nn.Sequential:
         """The plain network of a task from its backbone's state, which it takes over."""
-        backbone = copy.deepcopy(self.widths[task.width].skeleton)
-        backbone.load_state_dict(state, assign=True)
+        skeleton = self.widths[task.width].skeleton
+        values: dict[int, Tensor] = {}  # what stands in for each of the skeleton's tensors
+        for key, parameter in skeleton.named_parameters():
+            values[id(parameter)] = nn.Parameter(state[key])
+        for key, buffer in skeleton.named_buffers():
+            values[id(buffer)] = state[key]
         network = nn.Sequential()
-        network.add_module("backbone", backbone)
+        network.add_module("backbone", copy.deepcopy(skeleton, values))
         network.add_module("head", copy.deepcopy(task.head))
         return network.requires_grad_(True).eval()
 

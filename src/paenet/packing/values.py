@@ -12,7 +12,11 @@ NATIVE = "float32"
 FLOATS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 CODEBOOKS = {f"codebook{bits}": 2**bits for bits in range(3, 9)}
 GRIDS = (*CODEBOOKS, "int8", *FLOATS, NATIVE)
-"""Every grid, about from the fewest bits to the most; `float32` leaves values as they are."""
+"""Every grid, about from the fewest bits to the most; `float32` leaves values as they are.
+
+`int8` has whole numbers of steps, of which 127 reach to the largest weight that the task sees in an
+output channel, its own or another's: it need not be finer than what it is added to.
+"""
 
 _ITERATIONS = 30
 _BINS = 2048
@@ -43,7 +47,13 @@ def fit_table(grid: str, weight: Tensor, mine: Tensor) -> Tensor | None:
     return _clusters(weight.detach()[mine].double(), CODEBOOKS[grid]).float() + 0.0
 
 
-def snap(grid: str, weight: Tensor, mine: Tensor, table: Tensor | None) -> Tensor:
+def snap(
+    grid: str,
+    weight: Tensor,
+    mine: Tensor,
+    table: Tensor | None,
+    beside: Tensor | None = None,
+) -> Tensor:
     """A layer's weights, each at the nearest value of the grid; snapping again changes nothing.
 
     Zeros have no sign afterwards. Where not `mine`, the result means nothing.
@@ -52,13 +62,15 @@ def snap(grid: str, weight: Tensor, mine: Tensor, table: Tensor | None) -> Tenso
         weight: float32 `(out, ...)`.
         mine: bool, as weight: the weights that the grid is for.
         table: as `fit_table` gave it.
+        beside: what the task sees of others there, zero elsewhere.
     """
     if grid == NATIVE:
         return weight
     if grid in FLOATS:
         return weight.to(FLOATS[grid]).to(weight.dtype) + 0.0
     if grid == "int8":
-        return _whole_steps(weight, mine)
+        seen = largest(torch.where(mine, weight, 0.0 if beside is None else beside))
+        return _whole_steps(weight, steps_to(seen))
     assert table is not None
     if not len(table):
         return weight
@@ -66,21 +78,24 @@ def snap(grid: str, weight: Tensor, mine: Tensor, table: Tensor | None) -> Tenso
     return table[torch.bucketize(weight.contiguous(), bounds)]
 
 
-def _whole_steps(weight: Tensor, mine: Tensor) -> Tensor:
-    """Whole numbers from -127 to 127 times a step for each output channel.
+def largest(weight: Tensor) -> Tensor:
+    """`(out,)` the largest magnitude in each output channel of a layer's weight `(out, ...)`."""
+    return weight.abs().reshape(len(weight), -1).amax(1)
 
-    Steps have twelve significant bits: their multiples are then exact, and the largest value of
-    a channel tells its step, so that nothing else needs to be stored.
+
+def steps_to(magnitudes: Tensor) -> Tensor:
+    """The steps of int8 of which 127 reach to float32 magnitudes.
+
+    They are bfloat16 values: few bytes in a file, and their multiples are exact.
     """
-    magnitude = torch.where(mine, weight.abs(), 0.0).reshape(len(weight), -1)
-    steps = _twelve_bits(magnitude.amax(1) / _MOST).view(-1, *[1] * (weight.dim() - 1))
+    return (magnitudes / _MOST).bfloat16().float()
+
+
+def _whole_steps(weight: Tensor, steps: Tensor) -> Tensor:
+    """Whole numbers from -127 to 127 times the step of each output channel."""
+    steps = steps.view(-1, *[1] * (weight.dim() - 1))
     whole = torch.where(steps > 0, weight / steps, 0.0).round().clamp(-_MOST, _MOST)
     return whole * steps + 0.0
-
-
-def _twelve_bits(values: Tensor) -> Tensor:
-    """Positive float32 values, rounded to twelve significant bits."""
-    return ((values.view(torch.int32) + 0x800) & ~0xFFF).view(torch.float32)
 
 
 def _clusters(values: Tensor, count: int) -> Tensor:
