@@ -240,7 +240,7 @@ def _file(document: dict[str, Any]) -> Iterable[str]:
     yield ""
     others = document["against"]
     names = [name.replace("_", " ") for name in others]
-    yield from _table(names, [[f"{ratio:.3f}" for ratio in others.values()]])
+    yield from _table(names, [[_ratio(ratio) for ratio in others.values()]])
     yield ""
     yield (
         f"Owner maps take {document['owners_over_entropy']:.3f} of their order-0 entropy. Loading "
@@ -251,6 +251,10 @@ def _file(document: dict[str, Any]) -> Iterable[str]:
         f"{_times(document['one_load_peak_over_materialised'])} for one. Saving takes "
         f"{document['save_seconds']:.1f} s."
     )
+
+
+def _ratio(ratio: float | None) -> str:
+    return "not installed" if ratio is None else f"{ratio:.3f}"
 
 
 def _times(ratio: float | None) -> str:

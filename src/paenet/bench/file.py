@@ -36,7 +36,8 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
             bytes) as there are tasks, every task's own weights rounded to that grid, and norms
             and heads to bfloat16 where the grid is coarser than float32.
         owners_over_entropy: owner maps by their order-0 entropy, layer by layer.
-        against: the file by each other way to store the same tasks.
+        against: the file by each other way to store the same tasks; None where a library that
+            does it is not installed.
         load_over_safetensors: every task as a module, by safetensors' reading of the dense
             networks into modules; by medians.
         load_peak_over_materialised: the growth in memory while that is done, by the modules'
@@ -56,7 +57,10 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
             for key in ("owners", "owners_entropy", "values_entropy")
         )
         networks = packfile.load(path)
-        others = {"paper": account["paper_mib"] * MIB, "entropy": entropy + values}
+        others: dict[str, float | None] = {
+            "paper": account["paper_mib"] * MIB,
+            "entropy": entropy + values,
+        }
         others |= {name: store(held.pack, networks, folder) for name, store in RIVALS.items()}
         ratio = _loading(path, networks, folder, repeats)
         first = next(iter(networks))
@@ -65,7 +69,10 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
             "file_bytes": ledger["total"],
             "of_separate": {grid: size / separate for grid, size in sizes.items()},
             "owners_over_entropy": owners / entropy,
-            "against": {rival: ledger["total"] / size for rival, size in others.items()},
+            "against": {
+                rival: None if size is None else ledger["total"] / size
+                for rival, size in others.items()
+            },
             "load_over_safetensors": ratio,
             "load_peak_over_materialised": peak_of_loading(path, None),
             "one_load_peak_over_materialised": peak_of_loading(path, first),
@@ -100,9 +107,7 @@ def _write(held: PackFile, path: Path) -> None:
     packfile.write(held.pack, path, backbone=held.spec, about=held.about)
 
 
-def _loading(
-    path: Path, networks: dict[str, nn.Sequential], folder: Path, repeats: int
-) -> float:
+def _loading(path: Path, networks: dict[str, nn.Sequential], folder: Path, repeats: int) -> float:
     """Seconds of loading a pack by those of reading dense networks; medians."""
     files = {}
     for name, network in networks.items():

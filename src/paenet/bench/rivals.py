@@ -61,11 +61,32 @@ def zipped(pack: Pack, networks: Networks, folder: Path) -> float:
     return path.stat().st_size
 
 
-RIVALS: dict[str, Callable[[Pack, Networks, Path], float]] = {
+def zipnn_compressed(pack: Pack, networks: Networks, folder: Path) -> float | None:
+    """Each task's network by itself, every tensor compressed by ZipNN (Hershcovitch et al., 2024).
+
+    Returns:
+        None where `zipnn` is not installed.
+    """
+    try:
+        from zipnn import ZipNN
+    except ImportError:
+        return None
+    codec = ZipNN(input_format="byte", bytearray_dtype="float32")
+    tensors = [t for network in networks.values() for t in network.state_dict().values()]
+    return sum(
+        len(codec.compress(np.asarray(tensor).tobytes()))
+        if tensor.dtype == torch.float32 and tensor.numel()
+        else tensor.nbytes
+        for tensor in tensors
+    )
+
+
+RIVALS: dict[str, Callable[[Pack, Networks, Path], float | None]] = {
     "state_dicts": state_dicts,
     "pruned_state_dicts": pruned_state_dicts,
     "sparse_tensors": sparse_tensors,
     "zip": zipped,
+    "zipnn": zipnn_compressed,
 }
 
 

@@ -71,7 +71,7 @@ def _shares(text: str) -> list[float]:
 def _show(document: dict[str, Any]) -> None:
     sizes = [(grid, f"{share:.2%}") for grid, share in document["of_separate"].items()]
     table("Size, by separate float32 networks", ("values", "of separate"), sizes)
-    others = [(name, f"{ratio:.3f}") for name, ratio in document["against"].items()]
+    others = [(name, _figure(ratio)) for name, ratio in document["against"].items()]
     table("Size, by other ways to store the same tasks", ("way", "ratio"), others)
     keys = (
         ("owner maps ÷ entropy", "owners_over_entropy"),
@@ -80,5 +80,9 @@ def _show(document: dict[str, Any]) -> None:
         ("peak memory ÷ modules, one task", "one_load_peak_over_materialised"),
         ("seconds to save", "save_seconds"),
     )
-    rows = [(name, "–" if document[k] is None else f"{document[k]:.3f}") for name, k in keys]
+    rows = [(name, _figure(document[key])) for name, key in keys]
     table("Reading and writing", ("what", "figure"), rows)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
