@@ -20,7 +20,7 @@ def owned_of(found: list[Layer], slot: int = 1) -> list[Owned]:
     result = []
     for layer in found:
         mine = layer.owner == slot
-        mask = Mask(np.flatnonzero(mine.numpy()), mine.shape)
+        mask = Mask(mine.numpy().reshape(-1), mine.shape)
         result.append(Owned(layer.theta[mine], mask))
     return result
 
@@ -115,12 +115,12 @@ def test_a_rare_value_at_the_end_is_not_overlooked() -> None:
 @pytest.mark.parametrize("name", CODINGS)
 def test_no_coding_holds_what_is_no_number(name: str) -> None:
     for values in ([float("nan")], [1.0, float("nan"), 2.0]):
-        mask = Mask(np.arange(len(values)), (1, len(values)))
+        mask = Mask(np.ones(len(values), np.bool_), (1, len(values)))
         assert CODINGS[name].size(Owned(torch.tensor(values), mask)) == math.inf
 
 
 def test_an_index_beyond_the_shared_values_is_no_number() -> None:
-    coding, mask = CODINGS["codebook2"], Mask(np.arange(4), (1, 4))
+    coding, mask = CODINGS["codebook2"], Mask(np.ones(4, np.bool_), (1, 4))
     table = torch.tensor([1.0, 2.0, 3.0])
     owned = [Owned(torch.tensor([1.0, 2.0, 3.0, 1.0]), mask)]
     parts = encoded(coding, owned)

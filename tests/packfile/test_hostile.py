@@ -25,7 +25,17 @@ from paenet.packfile import (
 )
 from paenet.packfile.ledger import ledger
 from paenet.packing import Pack
-from tests.packfile.files import Document, Frames, content, frame, grown, on_grid, reframed, saved
+from tests.packfile.files import (
+    Document,
+    Frames,
+    changed,
+    content,
+    frame,
+    grown,
+    on_grid,
+    reframed,
+    saved,
+)
 from tests.packfile.grids import GRIDS
 from tests.packing.networks import batch_norm
 
@@ -290,3 +300,27 @@ def test_a_header_of_the_largest_size_is_refused_in_time(tmp_path: Path) -> None
 def test_a_file_without_tasks_promises_nothing(tmp_path: Path) -> None:
     container.save(tmp_path / "bare.pae", {"tasks": []}, {})
     check_refused_well(tmp_path / "bare.pae")
+
+
+def test_a_width_that_makes_the_callers_network_enormous_is_refused_before_it_is_built(
+    tmp_path: Path,
+) -> None:
+    built: list[float] = []
+
+    def build(width: float) -> nn.Module:
+        network = nn.Linear(round(8 * width), 8)
+        if network.weight.device.type != "meta":
+            built.append(width)
+        return network
+
+    pack = Pack(build)
+    pack.learn("base", head=nn.Identity()).freeze()
+    path = saved(pack, tmp_path)
+    built.clear()
+
+    def widen(document: dict[str, Any], _: dict[str, torch.Tensor]) -> None:
+        document["widths"] = [2.0**30]
+
+    with pytest.raises(PackFileError, match=r"at width 1073741824.0 takes .* bytes, more than"):
+        read(changed(path, widen), backbone=build)
+    assert not built

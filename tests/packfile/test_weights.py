@@ -29,7 +29,7 @@ def restored(
             owners = weights.Owners(owner.shape)
             for slot in slots:
                 mask = owners.take(streams[slot, weights.OWNERS])
-                owner.view(-1)[torch.from_numpy(mask.places)] = slot
+                weights.scatter(owner, mask, torch.full((mask.count,), slot, dtype=owner.dtype))
                 own = {name: stream for (at, name), stream in streams.items() if at == slot}
                 values = weights.decode_values(mask, found[slot].coding, own, theta.dtype)
                 weights.scatter(theta, mask, values)

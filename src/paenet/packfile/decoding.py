@@ -123,7 +123,7 @@ def _next(
     who = Owners(like.shape)
     parts = []
     for task in tasks:
-        mask = who.take(owners[task.slot], last=task is tasks[-1])
+        mask = who.take(owners[task.slot])
         if task.slot in values:
             found = decode_values(mask, task.codings.values, values[task.slot], like.dtype)
             parts.append(Part(task.slot, mask, found))

@@ -37,7 +37,7 @@ def builder_of(spec: BackboneSpec) -> Builder:
 
 
 def skeletons(
-    spec: BackboneSpec, widths: list[Width], backbone: nn.Module | Builder | None
+    spec: BackboneSpec, widths: list[Width], backbone: nn.Module | Builder | None, most: int
 ) -> list[PackWidth]:
     """The network at each width, without values.
 
@@ -45,9 +45,12 @@ def skeletons(
         spec: what the file says.
         widths: from the narrowest to the widest.
         backbone: the caller's own, instead of what the file says.
+        most: bytes that the tensors of a network may take. A file chooses the widths, and a width
+            can make any network too large to build.
 
     Raises:
-        PackFileError: where it cannot be built, or is not one network at several widths.
+        PackFileError: where it cannot be built, is too large, or is not one network at several
+            widths.
     """
     if isinstance(backbone, nn.Module):
         if len(widths) > 1:
@@ -59,6 +62,8 @@ def skeletons(
     elif backbone is None:
         built = [_built(builder_of(spec), width, _without_values) for width in widths]
     else:
+        for width in widths:
+            _refuse_large(backbone, width, most)
         built = [_built(backbone, width, _with_values) for width in widths]
     layouts = [layout_of(at.skeleton) for at in built]
     for at, layout in zip(built, layouts, strict=True):
@@ -83,6 +88,20 @@ def _built(
             f"the backbone cannot be built at width {width} ({reason}); "
             "check that the file and the builder belong together"
         ) from error
+
+
+def _refuse_large(builder: Builder, width: Width, most: int) -> None:
+    """Refuses a network that takes more than may be, before it is built."""
+    try:
+        network = _without_values(builder, width)
+    except Exception:  # it wants values; what is wrong with it shows when it has them
+        return
+    size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+    if size > most:
+        raise PackFileError(
+            f"the backbone at width {width} takes {size:,} bytes, more than the file can hold; "
+            "make the file again"
+        )
 
 
 def _without_values(builder: Builder, width: Width) -> nn.Module:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packfile import heads
+from paenet.packfile import heads, shapes
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents
 from paenet.packfile.errors import CodeNeededError, PackFileError
@@ -66,7 +66,9 @@ def frame(
     document = held.document
     weights = {n: held.listed[n] for n in map(named.theta, named.layers_of(held.listed))}
     shelf = Shelf({**weights, **tensors})
-    widths = skeletons(document.spec, list(document.widths), backbone)
+    widths = skeletons(
+        document.spec, list(document.widths), backbone, shapes.most(held.archive.size)
+    )
     layout = layout_of(widths[0].skeleton)
     states: list[State] = [width.skeleton.state_dict() for width in widths]
     for name in layout.packed:

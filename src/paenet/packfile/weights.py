@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from paenet.packfile import planes
-from paenet.packfile.codings import CODINGS, Mask, Owned, Places, smallest
+from paenet.packfile.codings import CODINGS, Mask, Owned, smallest
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing import PackedLayer
@@ -51,7 +51,7 @@ def encode(
         for layer, places in zip(layers, open_to, strict=True):
             mine = layer.owner == slot
             owners.append(planes.pack_bits(mine[places].numpy()))
-            mask = Mask(np.flatnonzero(mine.numpy()), mine.shape)
+            mask = Mask(mine.numpy().reshape(-1), mine.shape)
             owned.append(Owned(layer.theta[mine], mask, _seen(layer, mine, others)))
             places.logical_and_(~mine)
         coding = smallest(owned, owned[0].values.dtype)
@@ -82,31 +82,32 @@ class Owners:
 
     def __init__(self, shape: Sequence[int]) -> None:
         self._shape = tuple(shape)
-        self._count = math.prod(self._shape)
-        self._free: Places | None = None  # the places that no task has so far; None is all
+        self._free = np.ones(math.prod(self._shape), np.bool_)  # who has them is not known so far
+        self._left = len(self._free)
 
-    def take(self, stream: Stream, *, last: bool = False) -> Mask:
+    def take(self, stream: Stream) -> Mask:
         """The weights of the next task, from its stream.
-
-        Args:
-            last: whether no other task follows.
 
         Raises:
             PackFileError: where the stream is damaged or not as it must be.
         """
-        count = self._count if self._free is None else len(self._free)
+        count = self._left
         packed = stream.take(-(-count // 8))
         if count % 8 and packed[-1] & (0xFF >> count % 8):
             raise PackFileError(
                 f"stream {stream.name!r} is not filled with zeros; make the file again"
             )
         bits = planes.unpack_bits(packed, count)
-        # Numbers of places are several times as fast as masks, here and where values are put.
-        mine, free = np.flatnonzero(bits), self._free
-        if not last:
-            others = np.flatnonzero(~bits)
-            self._free = others if free is None else free[others]
-        return Mask(mine if free is None else free[mine], self._shape)
+        mine = np.zeros_like(self._free)
+        done = 0
+        for stretch, places in Mask(self._free, self._shape).places():
+            chosen = places[bits[done : done + len(places)]]
+            mine[stretch][chosen] = True
+            done += len(places)
+        self._free &= ~mine
+        mask = Mask(mine, self._shape)
+        self._left -= mask.count
+        return mask
 
 
 def decode_values(
@@ -127,10 +128,14 @@ def decode_values(
 
 
 def scatter(target: Tensor, mask: Mask, values: Tensor) -> None:
-    """Puts values at some places of a contiguous tensor, in place."""
-    # As integers, because numpy has no bfloat16; torch's own is no faster, and takes memory first.
+    """Puts values at the places of a mask, in place; the target is contiguous."""
+    # As integers, because numpy has no bfloat16.
     bits = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[target.element_size()]
-    target.view(bits).numpy().reshape(-1)[mask.places] = values.view(bits).numpy()
+    flat, given = target.view(bits).numpy().reshape(-1), values.view(bits).numpy()
+    done = 0
+    for stretch, places in mask.places():
+        flat[stretch][places] = given[done : done + len(places)]
+        done += len(places)
 
 
 def entropy(layers: Sequence[PackedLayer], slots: Sequence[int]) -> Iterator[float]:
