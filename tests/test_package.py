@@ -33,3 +33,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_the_version_is_a_string() -> None:
     assert isinstance(paenet.__version__, str)
     assert paenet.__version__[0].isdigit()
+
+
+def test_the_engine_is_at_hand_without_its_room() -> None:
+    assert paenet.Engine is paenet.engine.Engine
+    assert "Engine" in dir(paenet)

@@ -10,7 +10,13 @@ from typing import Any
 from paenet.errors import PaenetError
 
 # No `import` statements: they would make every room depend on all the others.
-_ROOMS = ("backbones", "bench", "cli", "datasets", "packfile", "packing", "tasks", "training")
+_ROOMS = (
+    *("backbones", "bench", "cli", "datasets", "engine", "packfile", "packing", "tasks"),
+    "training",
+)
+
+# What most users need, by the room that has it.
+_SHORTCUTS = {"Engine": "engine"}
 
 __all__ = ["PaenetError"]
 
@@ -20,11 +26,13 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
+    if name in _SHORTCUTS:
+        return getattr(import_module(f"{__name__}.{_SHORTCUTS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS, "__version__"})
+    return sorted({*globals(), *_ROOMS, *_SHORTCUTS, "__version__"})
 
 
 def _version() -> str:

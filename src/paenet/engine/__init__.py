@@ -1,0 +1,7 @@
+"""All tasks of a pack in one pass: what they share is computed once."""
+
+from paenet.engine.engine import Engine
+from paenet.engine.errors import EngineError
+from paenet.engine.shared import SharedNetwork
+
+__all__ = ["Engine", "EngineError", "SharedNetwork"]

@@ -1,0 +1,98 @@
+"""Tasks that are asked for together, answered in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from paenet.engine.errors import EngineError
+from paenet.engine.precision import gains_by_bfloat16
+from paenet.engine.shared import SharedNetwork
+from paenet.engine.sources import sources_of
+from paenet.packing import Pack
+from paenet.packing.widening import Builder
+
+DType = Literal["auto", "float32", "bfloat16"]
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class Engine:
+    """Every task of a pack on the same images, what they share computed once.
+
+    Several threads may call it at the same time.
+
+    Args:
+        source: a pack, or the path of a `.pae` file.
+        tasks: those that are wanted, in the order of the answers; all by default.
+        fold: fold norms into the layers before them. Answers then agree with each task's own
+            network to about 1e-5; without folding, in float32, bit for bit (both in
+            channels-last order, same device, threads and batch).
+        dtype: what is computed in; `auto` takes bfloat16 where the device gains by it.
+        backbone, heads: as `paenet.packfile.load` takes them.
+        device: where it runs; the processor by default.
+
+    Attributes:
+        tasks: the names of the answers.
+        network: all of it as one module, for `torch.compile` and `torch.export`.
+        input: `size`, `mean` and `scale` of the images, where the file says them: pixels 0–255
+            become `(pixel - mean) / scale`.
+
+    Raises:
+        EngineError: where there is no such task.
+        PackFileError: where the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        source: Pack | str | Path,
+        tasks: Collection[str] | None = None,
+        *,
+        fold: bool = True,
+        dtype: DType = "auto",
+        backbone: nn.Module | Builder | None = None,
+        heads: Mapping[str, nn.Module] | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if dtype not in ("auto", *_TYPES):
+            raise EngineError(f"dtype={dtype!r}: give auto, float32 or bfloat16")
+        self.device = torch.device(device or "cpu")
+        sources = sources_of(source, tasks, backbone, heads)
+        self.tasks = sources.asked
+        self.input: Mapping[str, Any] | None = sources.input
+        self._shape = None if sources.example is None else tuple(sources.example.shape[1:])
+        if dtype == "auto":
+            gains = gains_by_bfloat16(self.device, training=False)
+            dtype = "bfloat16" if gains else "float32"
+        self.dtype = _TYPES[dtype]
+        network = SharedNetwork(sources, fold=fold).to(self.device, self.dtype)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """What every task's head returns, in float32, on the engine's device.
+
+        Args:
+            images: `(N, …)`, normalised as `input` says, on any device; N at least 1.
+
+        Raises:
+            EngineError: where the shape is another than the networks'.
+        """
+        if self._shape is not None and tuple(images.shape[1:]) != self._shape:
+            sizes = ", ".join(map(str, self._shape))
+            raise EngineError(
+                f"images of shape {list(images.shape)}; the networks take (N, {sizes})"
+            )
+        images = images.to(self.device, self.dtype)
+        if images.dim() == 4:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return {task: answer.float() for task, answer in self.network(images).items()}
+
+    def cost(self) -> dict[str, float]:
+        """Multiplications by those of one dense network: of each task, `shared`, and `all`."""
+        own = {branch.task: branch.work for branch in self.network.branches}
+        shared = self.network.trunk_work
+        return {**own, "shared": shared, "all": shared + sum(own.values())}

@@ -1,0 +1,129 @@
+"""Several tasks as one module: a trunk that they share, and a branch for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
+
+from paenet.engine.sources import Sources
+from paenet.packing import PackingError, Split, segments, splits
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What a task computes by itself.
+
+    Attributes:
+        task: its name.
+        start: how many parts of the trunk come before it.
+        work: its multiplications by those of one dense network.
+    """
+
+    task: str
+    start: int
+    work: float
+
+
+class SharedNetwork(nn.Module):
+    """Some tasks of a pack in one pass; a plain module without hooks, for any tool.
+
+    The base's network is cut where stems end. A task goes on from there with what is its own; the
+    base itself does so where the last stem ends.
+
+    Args:
+        sources: networks that this one takes over.
+        fold: whether norms are folded into the convolutions and linear layers before them.
+
+    Attributes:
+        branches: of every task, in the order in which they are asked for.
+        trunk_work: multiplications of the trunk by those of one dense network.
+
+    Shape:
+        `(N, …)`, the input of every task, to a dictionary of what their heads return.
+    """
+
+    def __init__(self, sources: Sources, *, fold: bool = True) -> None:
+        super().__init__()
+        found = _splits(sources)
+        ends = _ends(sources, found)
+        self.trunk_work = found[ends[-1]].work if ends else 0.0
+        trunk, bases_own = _cut(sources, ends)
+        self.trunk = nn.ModuleList(_ready(part, fold) for part in trunk)
+        self.branches: list[Branch] = []
+        tails = []
+        for name in sources.asked:
+            network, stem = sources.networks[name], sources.stems[name]
+            if name == sources.base and ends:
+                start, rest, work = len(ends), bases_own, 1 - self.trunk_work
+            elif stem is None:
+                start, rest, work = 0, _whole(network, sources.example), 1.0
+            else:
+                backbone = network.get_submodule("backbone")
+                start, work = ends.index(stem) + 1, 1 - found[stem].work
+                rest = segments(backbone, _example(sources), [stem])[1]
+            self.branches.append(Branch(name, start, work))
+            tails.append(nn.Sequential(_ready(rest, fold), network.get_submodule("head")))
+        self.tails = nn.ModuleList(tails)
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        shared = [x]
+        for part in self.trunk:
+            shared.append(part(shared[-1]))
+        return {
+            branch.task: tail(shared[branch.start])
+            for branch, tail in zip(self.branches, self.tails, strict=True)
+        }
+
+
+def _example(sources: Sources) -> Tensor:
+    assert sources.example is not None  # without it no task could have a stem
+    return sources.example
+
+
+def _splits(sources: Sources) -> Mapping[str, Split]:
+    """Where the base's network can be split; empty where no task that is asked for has a stem."""
+    if not any(sources.stems[name] for name in sources.asked):
+        return {}
+    return splits(sources.networks[str(sources.base)].get_submodule("backbone"), _example(sources))
+
+
+def _ends(sources: Sources, found: Iterable[str]) -> list[str]:
+    """The stems in use, from the input to the output."""
+    used = {sources.stems[name] for name in sources.asked}
+    return [name for name in found if name in used]
+
+
+def _cut(sources: Sources, ends: list[str]) -> tuple[list[fx.GraphModule], nn.Module]:
+    """The base's network up to each end, and what remains of it."""
+    if not ends:
+        return [], nn.Identity()
+    backbone = sources.networks[str(sources.base)].get_submodule("backbone")
+    *trunk, rest = segments(backbone, _example(sources), ends)
+    return trunk, rest
+
+
+def _whole(network: nn.Sequential, example: Tensor | None) -> nn.Module:
+    """A backbone as a graph, whose norms can be folded; as it is, where it cannot be traced."""
+    backbone = network.get_submodule("backbone")
+    if example is None:
+        return backbone
+    try:
+        (whole,) = segments(backbone, example, [])
+    except PackingError:
+        return backbone
+    return whole
+
+
+def _ready(part: nn.Module, fold: bool) -> nn.Module:
+    part.eval()
+    if not fold or not isinstance(part, fx.GraphModule):
+        return part
+    with torch.no_grad():
+        # The layers are ours alone: they are changed, not copied.
+        folded: nn.Module = fuse(part, inplace=True, no_trace=True)
+    return folded

@@ -1,0 +1,100 @@
+"""What an engine is made of: the networks of some tasks, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paenet import packfile
+from paenet.engine.errors import EngineError
+from paenet.errors import suggest
+from paenet.packing import Pack
+from paenet.packing.widening import Builder
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Networks of tasks that are the engine's to change.
+
+    Attributes:
+        networks: by task, `backbone` then `head`; the base's among them where a stem needs it.
+        stems: by task, where its network stops being the base's; None for nowhere.
+        base: the task whose stems they are.
+        asked: the tasks whose outputs are wanted, in their order.
+        example: `(1, …)` zeros; None where the pack knows no input.
+        input: what a file says of the images that its networks see.
+    """
+
+    networks: dict[str, nn.Sequential]
+    stems: dict[str, str | None]
+    base: str | None
+    asked: tuple[str, ...]
+    example: Tensor | None
+    input: Mapping[str, Any] | None
+
+
+def sources_of(
+    source: Pack | str | Path,
+    tasks: Collection[str] | None,
+    backbone: nn.Module | Builder | None,
+    heads: Mapping[str, nn.Module] | None,
+) -> Sources:
+    """The networks of a pack, or of its file.
+
+    Args:
+        source: the pack, or the path of its file.
+        tasks: those that are wanted; None takes all.
+        backbone, heads: as `paenet.packfile.load` takes them.
+
+    Raises:
+        EngineError: where there is no such task, or none at all.
+        PackFileError: where the file cannot be read.
+    """
+    if isinstance(source, Pack):
+        return _of_pack(source, tasks)
+    path = Path(source)
+    before = packfile.describe(path)
+    while True:
+        records = {record["name"]: record for record in before["tasks"]}
+        asked = _asked(tasks, list(records), str(path))
+        stems = {n: (records[n].get("stem") or {}).get("name") for n in records}
+        wanted = _with_base(asked, stems, before["base"])
+        networks = packfile.load(path, wanted, backbone=backbone, heads=heads)
+        now = packfile.describe(path)
+        if now["sha256"] == before["sha256"]:
+            break
+        before = now  # another process has replaced the file meanwhile
+    example = None if before["example"] is None else torch.zeros(before["example"])
+    return Sources(networks, stems, before["base"], asked, example, before["about"].get("input"))
+
+
+def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
+    asked = _asked(tasks, list(pack.tasks), "the pack")
+    stems = {n: None if t.stem is None else t.stem.name for n, t in pack.tasks.items()}
+    networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
+    example = None if pack.example is None else torch.zeros(pack.example.shape)
+    return Sources(networks, stems, pack.base, asked, example, None)
+
+
+def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:
+    asked = tuple(known if tasks is None else tasks)
+    for name in asked:
+        if name not in known:
+            raise EngineError(f"{where}: has no task {name!r}{suggest(name, known)}")
+    if not asked:
+        raise EngineError(f"{where}: no task is asked for; there are: {', '.join(known) or 'none'}")
+    return asked
+
+
+def _with_base(
+    asked: tuple[str, ...], stems: Mapping[str, str | None], base: str | None
+) -> tuple[str, ...]:
+    """The tasks whose networks are needed: a stem is cut out of the base's."""
+    if base is None or base in asked or not any(stems[name] for name in asked):
+        return asked
+    return (base, *asked)

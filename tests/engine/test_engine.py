@@ -1,0 +1,251 @@
+"""Tasks that are asked for together answer as each does alone, and what they share runs once."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from paenet.engine import Engine, EngineError
+from paenet.engine import precision as measuring
+from paenet.packfile import BackboneSpec, write
+from paenet.packing import Pack
+from tests.packing.networks import batch_norm, conv1d, packed, prelu, teach
+
+TASKS = ("identity", "gender", "age", "expression")
+
+
+class Blocks(nn.Module):
+    """Three blocks with norms, one after the other, that count how often they run."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        a = round(6 * width)
+        self.first = _Block(3, 6)
+        self.second = _Block(6, a)
+        self.third = _Block(a, 8)
+        self.last = nn.Linear(8, 6)
+        self.norm = nn.BatchNorm1d(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.last(self.third(self.second(self.first(x))).mean((2, 3))))
+
+
+class _Block(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.norm(self.conv(x)))
+
+
+def images(count: int = 5) -> Tensor:
+    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(count))
+
+
+@pytest.fixture
+def pack() -> Pack:
+    """A base, a task of its own, and two that share more and less of the base."""
+    pack = packed(Blocks)
+    teach(pack, "identity")
+    teach(pack, "gender", stem="second")
+    teach(pack, "age")
+    teach(pack, "expression", stem="first", sees="all")
+    return pack
+
+
+def alone(pack: Pack, name: str, x: Tensor) -> Tensor:
+    network = pack.materialize(name).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        return network(x.contiguous(memory_format=torch.channels_last))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("tasks", [None, ("gender",), ("expression", "gender"), ("age",)])
+def test_without_folding_every_answer_is_bit_for_bit_the_task_s_own(
+    pack: Pack, tasks: tuple[str, ...] | None, count: int
+) -> None:
+    engine = Engine(pack, tasks, fold=False, dtype="float32")
+    answers = engine(images(count))
+    assert tuple(answers) == engine.tasks == (tasks or TASKS)
+    for name, answer in answers.items():
+        assert torch.equal(answer, alone(pack, name, images(count))), name
+
+
+@pytest.mark.parametrize("builder", [Blocks, batch_norm, prelu], ids=["blocks", "norm", "prelu"])
+def test_with_folding_every_answer_agrees_with_the_task_s_own(builder: Any) -> None:
+    pack = packed(builder)
+    teach(pack, "identity")
+    teach(pack, "gender", stem=next(iter(pack.splits())))
+    answers = Engine(pack, dtype="float32")(images())
+    for name, answer in answers.items():
+        torch.testing.assert_close(answer, alone(pack, name, images()), rtol=1e-5, atol=1e-5)
+
+
+def test_norms_are_folded_away(pack: Pack) -> None:
+    folded, whole = (Engine(pack, fold=fold, dtype="float32").network for fold in (True, False))
+    norms = [
+        sum(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+        for network in (folded, whole)
+    ]
+    assert norms[0] == 0 < norms[1]
+
+
+def test_what_tasks_share_runs_once(pack: Pack) -> None:
+    engine = Engine(pack, ["identity", "gender", "expression"], dtype="float32")
+    ran: list[nn.Module] = []
+    for module in engine.network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda module, *_: ran.append(module))
+    engine(images())
+    assert len(ran) == len(set(ran))
+    # first; second; identity and gender each go on with a third; expression with both.
+    assert len(ran) == 1 + 1 + 2 + 2
+
+
+def test_the_cost_is_that_of_the_trunk_and_of_every_branch(pack: Pack) -> None:
+    splits = pack.splits()
+    cost = Engine(pack).cost()
+    assert cost["shared"] == pytest.approx(splits["second"].work)
+    assert cost["identity"] == cost["gender"] == pytest.approx(1 - splits["second"].work)
+    assert cost["age"] == 1
+    assert cost["all"] == pytest.approx(sum(cost[name] for name in TASKS) + cost["shared"])
+
+
+def test_a_branch_holds_nothing_of_the_trunk(pack: Pack) -> None:
+    engine = Engine(pack, ["gender"])
+    assert engine.cost()["all"] == pytest.approx(1)
+    names = [name for name, _ in engine.network.named_parameters()]
+    assert sum(".conv." in name for name in names) == 2 * 3  # weight and folded bias of each
+
+
+def test_a_file_answers_as_its_pack(pack: Pack, tmp_path: Path) -> None:
+    about = {"input": {"size": 8, "mean": 127.5, "scale": 128.0}}
+    write(pack, tmp_path / "pack.pae", backbone=BackboneSpec("mine:blocks"), about=about)
+    engine = Engine(tmp_path / "pack.pae", ["gender"], fold=False, dtype="float32", backbone=Blocks)
+    assert engine.input == about["input"]
+    assert torch.equal(engine(images())["gender"], alone(pack, "gender", images()))
+
+
+def test_a_task_that_grew_after_its_stem_answers_as_it_does_alone() -> None:
+    pack = packed(Blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=nn.Linear(6, 2), stem="first")
+    learner.widen(1.5)
+    learner.freeze()
+    answers = Engine(pack, fold=False, dtype="float32")(images())
+    for name in pack.tasks:
+        assert torch.equal(answers[name], alone(pack, name, images())), name
+
+
+def test_networks_of_other_inputs_than_images_answer_too() -> None:
+    pack = packed(conv1d)
+    teach(pack, "a")
+    teach(pack, "b", stem=next(iter(pack.splits())))
+    answers = Engine(pack, dtype="float32")(images())
+    for name, answer in answers.items():
+        torch.testing.assert_close(answer, pack.materialize(name)(images()), rtol=1e-5, atol=1e-5)
+
+
+def test_a_pack_that_knows_no_input_answers_too() -> None:
+    pack = Pack(batch_norm(1.0))
+    teach(pack, "a")
+    answer = Engine(pack, fold=False, dtype="float32")(images())["a"]
+    assert torch.equal(answer, alone(pack, "a", images()))
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def test_bfloat16_answers_are_float32_and_near(pack: Pack) -> None:
+    answers = Engine(pack, dtype="bfloat16")(images())
+    for name, answer in answers.items():
+        assert answer.dtype == torch.float32
+        torch.testing.assert_close(answer, alone(pack, name, images()), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize(("share", "dtype"), [(0.5, torch.bfloat16), (0.95, torch.float32)])
+def test_auto_takes_what_is_faster(
+    pack: Pack, share: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring.gains_by_bfloat16.cache_clear()
+    monkeypatch.setattr(measuring, "_pass", lambda *, half: share if half else 1.0)
+    assert Engine(pack).dtype == dtype
+    measuring.gains_by_bfloat16.cache_clear()
+
+
+# ---------------------------------------------------------------- use
+
+
+def test_threads_may_ask_at_the_same_time(pack: Pack) -> None:
+    engine = Engine(pack, dtype="float32")
+    expected = {count: engine(images(count)) for count in range(1, 5)}
+    wrong: list[int] = []
+
+    def ask(count: int) -> None:
+        for _ in range(20):
+            answers = engine(images(count))
+            if not all(torch.equal(answers[n], expected[count][n]) for n in TASKS):
+                wrong.append(count)
+
+    threads = [threading.Thread(target=ask, args=(count,)) for count in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_over_ten_thousand_calls(pack: Pack) -> None:
+    engine, x = Engine(pack, dtype="float32"), images(1)
+
+    def resident() -> int:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    for _ in range(500):
+        engine(x)
+    before = resident()
+    for _ in range(10_000):
+        engine(x)
+    assert resident() - before < 256  # pages of 4 kB
+
+
+def test_the_network_can_be_exported(pack: Pack) -> None:
+    engine = Engine(pack, dtype="float32")
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(engine.network, (images(2),), dynamic_shapes=({0: batch},))
+    answers = program.module()(images(5))
+    for name, answer in engine(images(5)).items():
+        torch.testing.assert_close(answers[name], answer, rtol=1e-5, atol=1e-5)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tasks": ["gendre"]}, "no task 'gendre'; did you mean 'gender'"),
+        ({"tasks": []}, "no task is asked for"),
+        ({"dtype": "float16"}, "give auto, float32 or bfloat16"),
+    ],
+)
+def test_what_there_is_not_is_refused(pack: Pack, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        Engine(pack, **arguments)
+
+
+def test_images_of_another_shape_are_refused_with_the_one_that_is_expected(pack: Pack) -> None:
+    with pytest.raises(EngineError, match=r"\[2, 3, 9, 8\]; the networks take \(N, 3, 8, 8\)"):
+        Engine(pack)(torch.zeros(2, 3, 9, 8))
