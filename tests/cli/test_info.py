@@ -37,6 +37,8 @@ def test_json_tells_everything_that_is_known_of_a_task(learnt: Path, pae: Pae) -
     assert (task["validation"], task["test"]) == (entry["val"], entry["test"])
     assert task["goal"] == entry["goal"]
     assert task["terms"] == "drawn, free to use"
+    assert task["data"]["sources"][0].endswith("/faces.csv")
+    assert task["data"]["examples"] == entry["examples"]
     weights = {key: task[key] for key in ("owned", "seen", "total")}
     assert weights == entry["weights"]
     assert found["file_bytes"] == learnt.stat().st_size

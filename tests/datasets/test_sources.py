@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paenet.datasets import DataError, open_examples, split_names
+from paenet.datasets import DataError, open_examples, origins, split_names
 from tests.datasets.pictures import picture, png
 
 FACES = {"synthetic": {"people": 2, "per_person": 2}}
@@ -69,3 +69,7 @@ def test_a_wrong_spec_is_refused(spec: Any, message: str) -> None:
 def test_one_source_without_the_split_names_those_it_has(table: Callable[..., Path]) -> None:
     with pytest.raises(DataError, match="known: train"):
         open_examples(table("path,split", "0.png,train"), "val")
+
+
+def test_origins_are_names_and_no_places_on_this_machine(tables: tuple[Path, Path]) -> None:
+    assert origins([{"table": str(tables[0])}, FACES]) == ["a/labels.csv", "synthetic"]

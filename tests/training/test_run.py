@@ -10,8 +10,9 @@ from filelock import FileLock
 
 from paenet import packfile, training
 from paenet.datasets import DataError
+from paenet.engine import precision
 from paenet.packing import METHODS
-from paenet.training import GoalMissed, RecipeError, RunError, addition, precision
+from paenet.training import GoalMissed, RecipeError, RunError, addition
 from tests.training import toys
 
 
@@ -96,14 +97,17 @@ def test_a_run_says_in_what_it_computes_and_keeps_to_it_elsewhere(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = toys.recipe(*tasks(faces, "a"), precision="auto")
+    precision.gains_by_bfloat16.cache_clear()
     monkeypatch.setattr(precision, "_step", lambda *, half: 1.0 if half else 2.0)
     training.run(recipe, tmp_path / "run")
     assert toys.entries(tmp_path / "run")["run"]["precision"] == "bf16"
     longer = toys.recipe(*tasks(faces, "a", "b"), precision="auto")
+    precision.gains_by_bfloat16.cache_clear()
     monkeypatch.setattr(precision, "_step", lambda *, half: 2.0 if half else 1.0)
     path = training.run(longer, tmp_path / "run")
     explicit = toys.recipe(*tasks(faces, "a", "b"), precision="bf16")
     assert toys.fingerprints(path) == toys.fingerprints(training.run(explicit, tmp_path / "bf16"))
+    precision.gains_by_bfloat16.cache_clear()
 
 
 # ---------------------------------------------------------------- bad data

@@ -35,6 +35,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             "goal": notes.get("goal"),
             "validation": notes.get("validation"),
             "test": notes.get("test"),
+            "data": notes.get("data"),
             "terms": notes.get("terms"),
             **account["tasks"][record["name"]],
             "file": ledger["tasks"][record["name"]],

@@ -6,7 +6,7 @@ from paenet.datasets.examples import Examples, join
 from paenet.datasets.folder import read_folder
 from paenet.datasets.images import Images
 from paenet.datasets.pairs import Pairs, read_pairs
-from paenet.datasets.sources import open_examples, split_names
+from paenet.datasets.sources import open_examples, origins, split_names
 from paenet.datasets.synthetic import EXPRESSIONS, GENDERS, synthetic_faces
 from paenet.datasets.table import read_table
 
@@ -21,6 +21,7 @@ __all__ = [
     "augment",
     "join",
     "open_examples",
+    "origins",
     "read_folder",
     "read_pairs",
     "read_table",

@@ -46,6 +46,18 @@ def split_names(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in _parts(spec) for name in _splits(part)))
 
 
+def origins(spec: Spec) -> list[str]:
+    """What a data set is made of, for people elsewhere: a file's name with its folder's, no more.
+
+    Returns:
+        Such as `["utkface/labels.csv", "synthetic"]`.
+    """
+    return [
+        "/".join(Path(_name(part)).parts[-2:]) if _kind(part) != "synthetic" else "synthetic"
+        for part in _parts(spec)
+    ]
+
+
 def _parts(spec: Spec) -> list[dict[str, Any]]:
     if isinstance(spec, str | Path):
         kind = "folder" if Path(spec).is_dir() else "table"

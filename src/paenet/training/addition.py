@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from paenet import packfile
-from paenet.datasets import read_pairs
+from paenet.datasets import origins, read_pairs
 from paenet.packing import Pack
 from paenet.training.algorithm import learn
 from paenet.training.base import Base
@@ -97,6 +97,10 @@ class _Addition:
                 "validation": reached,
                 "test": material.test_metrics(network),
                 "method": session.recipe.method,
+                "data": {
+                    "sources": origins(plan.data),
+                    "examples": {split: len(rows) for split, rows in material.splits()},
+                },
                 "terms": plan.terms,
             }
             if session.accelerator.is_main_process:
