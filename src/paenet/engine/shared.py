@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
 
 from paenet.engine.sources import Sources
 from paenet.packing import PackingError, Split, segments, splits
@@ -123,6 +122,8 @@ def _ready(part: nn.Module, fold: bool) -> nn.Module:
     part.eval()
     if not fold or not isinstance(part, fx.GraphModule):
         return part
+    from torch.fx.experimental.optimization import fuse  # which loads more than others need
+
     with torch.no_grad():
         # The layers are ours alone: they are changed, not copied.
         folded: nn.Module = fuse(part, inplace=True, no_trace=True)
