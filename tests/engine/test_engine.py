@@ -16,7 +16,7 @@ from paenet.engine import Engine, EngineError
 from paenet.engine import precision as measuring
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
-from tests.packing.networks import batch_norm, conv1d, packed, prelu, teach
+from tests.packing.networks import NETWORKS, batch_norm, packed, prelu, teach
 
 TASKS = ("identity", "gender", "age", "expression")
 
@@ -146,8 +146,9 @@ def test_a_task_that_grew_after_its_stem_answers_as_it_does_alone() -> None:
         assert torch.equal(answers[name], alone(pack, name, images())), name
 
 
-def test_networks_of_other_inputs_than_images_answer_too() -> None:
-    pack = packed(conv1d)
+@pytest.mark.parametrize("builder", NETWORKS.values(), ids=NETWORKS)
+def test_networks_of_every_kind_answer(builder: Any) -> None:
+    pack = packed(builder)
     teach(pack, "a")
     teach(pack, "b", stem=next(iter(pack.splits())))
     answers = Engine(pack, dtype="float32")(images())

@@ -68,8 +68,8 @@ class Engine:
             gains = gains_by_bfloat16(self.device, training=False)
             dtype = "bfloat16" if gains else "float32"
         self.dtype = _TYPES[dtype]
-        network = SharedNetwork(sources, fold=fold).to(self.device, self.dtype)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = SharedNetwork(sources, fold=fold).to(self.device, self.dtype)
+        _channels_last(self.network)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ class Engine:
                 f"images of shape {list(images.shape)}; the networks take (N, {sizes})"
             )
         images = images.to(self.device, self.dtype)
-        if images.dim() == 4:
+        if images.dim() == 4:  # as the weights are
             images = images.contiguous(memory_format=torch.channels_last)
         return {task: answer.float() for task, answer in self.network(images).items()}
 
@@ -96,3 +96,10 @@ class Engine:
         own = {branch.task: branch.work for branch in self.network.branches}
         shared = self.network.trunk_work
         return {**own, "shared": shared, "all": shared + sum(own.values())}
+
+
+def _channels_last(network: nn.Module) -> None:
+    """Lays out the weights of two-dimensional convolutions as images are laid out."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.contiguous(memory_format=torch.channels_last)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, fx, nn
 
+from paenet.engine.folding import fold_norms
 from paenet.engine.sources import Sources
 from paenet.packing import PackingError, Split, segments, splits
 
@@ -120,11 +120,6 @@ def _whole(network: nn.Sequential, example: Tensor | None) -> nn.Module:
 
 def _ready(part: nn.Module, fold: bool) -> nn.Module:
     part.eval()
-    if not fold or not isinstance(part, fx.GraphModule):
-        return part
-    from torch.fx.experimental.optimization import fuse  # which loads more than others need
-
-    with torch.no_grad():
-        # The layers are ours alone: they are changed, not copied.
-        folded: nn.Module = fuse(part, inplace=True, no_trace=True)
-    return folded
+    if fold and isinstance(part, fx.GraphModule):
+        fold_norms(part)
+    return part

@@ -107,7 +107,8 @@ def segments(network: nn.Module, example: Tensor, names: Sequence[str]) -> list[
 
     They share its layers: what trains or moves one of them moves the network's. What a forward
     asks of `self.training` itself (for `functional.dropout`, say) is as in evaluation; layers
-    follow the mode that they are in.
+    follow the mode that they are in. A node's `meta["shape"]` is that of its tensor for the
+    example.
 
     Args:
         network: a backbone.
@@ -150,9 +151,10 @@ def _segment(recording: Recording, start: fx.Node, end: fx.Node) -> fx.GraphModu
         return copies[node]
 
     nodes = recording.nodes
-    for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1]:
+    first, last = nodes.index(start) + 1, nodes.index(end) + 1
+    for node, value in zip(nodes[first:last], recording.values[first:last], strict=True):
         if node.op != "placeholder":
-            copied(node)
+            copied(node).meta["shape"] = value.sizes if isinstance(value, Shape) else None
     graph.output(copies[end])
     return fx.GraphModule(recording.graph, graph)
 
