@@ -13,6 +13,7 @@ from paenet.datasets import DataError
 from paenet.engine import precision
 from paenet.packing import METHODS
 from paenet.training import GoalMissed, RecipeError, RunError, addition
+from paenet.training.journal import Journal
 from tests.training import toys
 
 
@@ -190,3 +191,27 @@ def test_a_change_of_an_older_task_would_be_told(
     monkeypatch.setattr(addition, "learn", corrupt)
     with pytest.raises(RunError, match="task 'a' changed while 'b' was learnt; this is a defect"):
         training.run(toys.recipe(*tasks(faces, "a", "b")), tmp_path)
+
+
+def test_a_task_that_a_kill_left_in_the_file_goes_on_record_under_its_own_plan_alone(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Journal.write
+
+    def killed(self: Journal, key: str, **fields: Any) -> dict[str, Any]:
+        if key == "a/learnt":
+            raise KeyboardInterrupt
+        return write(self, key, **fields)
+
+    monkeypatch.setattr(Journal, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(toys.recipe(toys.task("a", faces)), tmp_path)
+    monkeypatch.setattr(Journal, "write", write)
+    other = toys.task("a", faces, budget={"epochs": 2, "batch": 16, "rate": 0.01})
+    with pytest.raises(RunError, match=r"has task 'a' as another plan made it.*pae remove"):
+        training.run(toys.recipe(other), tmp_path)
+    path = training.run(toys.recipe(toys.task("a", faces)), tmp_path)
+    assert (
+        toys.entries(tmp_path)["a/learnt"]["tasks"]["a"]["fingerprint"]
+        == (toys.fingerprints(path)["a"])
+    )

@@ -83,7 +83,9 @@ class _Addition:
         material = self._material()
         probes = self._probes()
         before = self._state(probes)
-        if plan.name not in pack.tasks:
+        if plan.name in pack.tasks:  # a kill came between the file and the record
+            self._refuse_other_plan()
+        else:
             goal = self._goal(material)
             task = learn(session, pack, material, goal["threshold"]).freeze()
             # On what is stored, which pruning by a ratio may have taken below the goal.
@@ -102,6 +104,7 @@ class _Addition:
                     "examples": {split: len(rows) for split, rows in material.splits()},
                 },
                 "terms": plan.terms,
+                "plan": session.journal.plan(plan.name),
             }
             if session.accelerator.is_main_process:
                 packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
@@ -110,6 +113,19 @@ class _Addition:
             self._refuse_change(before, now)
             session.checkpoint.unlink(missing_ok=True)
             session.journal.write(f"{plan.name}/learnt", tasks=now, **self._result(material))
+
+    def _refuse_other_plan(self) -> None:
+        """Refuses to put a task on record that was learnt by another plan than there is now.
+
+        Raises:
+            RunError: says how to go on.
+        """
+        name, journal = self._plan.name, self._session.journal
+        if self._pack.tasks[name].notes.get("plan") != journal.plan(name):
+            raise RunError(
+                f"{self._path}: has task {name!r} as another plan made it; put the recipe back as "
+                f"it was, or remove the task (pae remove {self._path} {name}) to learn it anew"
+            )
 
     def _goal(self, material: Material) -> dict[str, Any]:
         """The goal as it will be kept, with the value that the metric must reach."""
