@@ -69,6 +69,7 @@ def _shares(text: str) -> list[float]:
 
 
 def _show(document: dict[str, Any]) -> None:
+    print(f"{_measured(document)}\n")
     sizes = [(grid, f"{share:.2%}") for grid, share in document["of_separate"].items()]
     table("Size, by separate float32 networks", ("values", "of separate"), sizes)
     others = [(name, _figure(ratio)) for name, ratio in document["against"].items()]
@@ -82,6 +83,15 @@ def _show(document: dict[str, Any]) -> None:
     )
     rows = [(name, _figure(document[key])) for name, key in keys]
     table("Reading and writing", ("what", "figure"), rows)
+
+
+def _measured(document: dict[str, Any]) -> str:
+    """What the figures are of: random weights are no trained ones, and round otherwise."""
+    if "pack" in document:
+        return str(document["pack"])
+    weights = document["weights"] or "random weights (--weights takes trained ones)"
+    shares = ", ".join(f"{share:g}" for share in document["densities"])
+    return f"{document['backbone']} with {weights}, shared out as {shares}"
 
 
 def _figure(value: float | None) -> str:

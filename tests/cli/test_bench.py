@@ -1,0 +1,33 @@
+"""`pae bench file` says what it measured, for a person and for a script."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.answers import document, refusal
+from tests.cli.conftest import Pae
+
+SMALL = ("bench", "file", "--backbone", "small", "--repeats", 1)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAENET_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.slow
+def test_figures_are_told_with_what_they_are_of(pae: Pae) -> None:
+    done = pae(*SMALL, "--densities", "0.5,0.2")
+    assert done.out.startswith("small with random weights (--weights takes trained ones)")
+    assert "shared out as 0.5, 0.2" in done.out.replace("\n", " ")
+    assert "owner maps ÷ entropy" in done.out
+    found = document(pae(*SMALL, "--densities", "0.5,0.2", "--json"))
+    assert found["densities"] == [0.5, 0.2]
+    assert found["weights"] is None
+    assert set(found["of_separate"]) == {"float32", "bfloat16", "int8", "codebook4"}
+    assert found["tasks"] == 2
+
+
+@pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", ""])
+def test_shares_that_cannot_be_are_refused(pae: Pae, shares: str) -> None:
+    refusal(pae(*SMALL, "--densities", shares), "--densities", "above 0 that sum to at most 1")
