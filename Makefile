@@ -60,8 +60,8 @@ fix: $(INSTALLED) ## what ruff can mend by itself
 	"$(BIN)/ruff" check --fix-only
 	"$(BIN)/ruff" format
 
-bench: $(INSTALLED) ## time a training step
-	"$(BIN)/python" -m benchmarks.step $(ARGS)
+bench: $(INSTALLED) ## what tasks cost to run together and to learn
+	"$(BIN)/pae" bench speed $(ARGS)
 
 clean: ## remove the virtual environment, caches and builds
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -18,7 +18,7 @@ goals, rollbacks and stopping looked at validation only.
 
 def page(documents: dict[str, dict[str, Any]]) -> str:
     """The whole page from the documents by name."""
-    sections = {"run": _run, "step": _step, "file": _file}
+    sections = {"run": _run, "speed": _speed, "file": _file}
     parts = [HEAD]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]
@@ -200,29 +200,36 @@ def _exactness(tasks: dict[str, Any]) -> Iterable[Sequence[str]]:
         )
 
 
-def _step(document: dict[str, Any]) -> Iterable[str]:
+def _speed(document: dict[str, Any]) -> Iterable[str]:
     yield _origin(document)
     yield ""
+    stems = ", ".join(f"{task} {stem or '(none)'}" for task, stem in document["stems"].items())
     yield (
-        "A training step with frozen weights ÷ the same step of a plain network, in one process, "
-        "interleaved; median of the pairs' ratios and their quartiles."
+        f"{document['tasks']} tasks with these stems: {stems}. Float32, channels-last; ratios of "
+        f"medians, both sides taking turns in one process, {document['repeats']} repeats. All "
+        f"tasks together have {document['work_over_dense']:.3f} times the multiplications of one "
+        "dense network."
     )
     yield ""
-    yield from _table(
-        ("backbone", "pixels", "batch", "precision", "ratio", "quartiles", "pairs"),
-        [
-            (
-                row["backbone"],
-                str(row["pixels"]),
-                str(row["batch"]),
-                row["precision"],
-                f"**{row['median']:.3f}**",
-                f"{row['low']:.3f}–{row['high']:.3f}",
-                str(row["pairs"]),
-            )
-            for row in document["rows"]
-        ],
+    memory, answer = document["memory_over_dense"], document["first_answer_seconds"] or {}
+    rows = [
+        (f"all tasks in one pass ÷ {what}, batch {batch}", _ratio(value))
+        for what, key in (
+            ("one dense network", "engine_over_dense"),
+            ("separate dense networks", "engine_over_separate"),
+        )
+        for batch, value in document[key].items()
+    ]
+    rows.append(
+        ("training step beside frozen weights ÷ plain", _ratio(document["step_over_plain"]))
     )
+    rows += [
+        (f"training step over all layers ÷ from activations after {stem}", _ratio(value))
+        for stem, value in document["cached_epoch_speedup"].items()
+    ]
+    rows.append(("memory of the engine ÷ one dense network", _ratio(memory)))
+    rows += [(f"seconds to the first answer, {part}", _ratio(s)) for part, s in answer.items()]
+    yield from _table(("what", "figure"), rows)
 
 
 def _file(document: dict[str, Any]) -> Iterable[str]:
@@ -254,7 +261,7 @@ def _file(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _ratio(ratio: float | None) -> str:
-    return "not installed" if ratio is None else f"{ratio:.3f}"
+    return "unknown" if ratio is None else f"{ratio:.3f}"
 
 
 def _times(ratio: float | None) -> str:

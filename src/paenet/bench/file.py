@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch import nn
 from paenet import packfile
 from paenet.bench.memory import peak_of_loading
 from paenet.bench.rivals import RIVALS
+from paenet.bench.timing import ratio, timed
 from paenet.packfile import PackFile
 from paenet.packing.values import NATIVE, fit_table, snap
 
@@ -50,7 +49,7 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
         folder = Path(name)
         sizes = {grid: _written(_rounded(held, grid), folder) for grid in GRIDS}
         path = folder / "pack.pae"
-        seconds = [_timed(lambda: _write(held, path)) for _ in range(repeats)]
+        seconds = [timed(lambda: _write(held, path)) for _ in range(repeats)]
         ledger = packfile.ledger(path)
         owners, entropy, values = (
             sum(task[key] for task in ledger["tasks"].values())
@@ -62,7 +61,7 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
             "entropy": entropy + values,
         }
         others |= {name: store(held.pack, networks, folder) for name, store in RIVALS.items()}
-        ratio = _loading(path, networks, folder, repeats)
+        loading = _loading(path, networks, folder, repeats)
         first = next(iter(networks))
         return {
             "tasks": len(networks),
@@ -73,7 +72,7 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
                 rival: None if size is None else ledger["total"] / size
                 for rival, size in others.items()
             },
-            "load_over_safetensors": ratio,
+            "load_over_safetensors": loading,
             "load_peak_over_materialised": peak_of_loading(path, None),
             "one_load_peak_over_materialised": peak_of_loading(path, first),
             "save_seconds": statistics.median(seconds),
@@ -122,16 +121,4 @@ def _loading(path: Path, networks: dict[str, nn.Sequential], folder: Path, repea
 
     read_dense()  # both sides from the page cache from now on
     packfile.load(path)
-    sides: list[Callable[[], object]] = [lambda: packfile.load(path), read_dense]
-    seconds: list[list[float]] = [[], []]
-    for turn in range(2 * repeats):
-        # Memory that one side gave back is at hand for the other: each goes first as often.
-        for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            seconds[side].append(_timed(sides[side]))
-    return statistics.median(seconds[0]) / statistics.median(seconds[1])
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    return ratio(lambda: packfile.load(path), read_dense, repeats)

@@ -57,6 +57,43 @@ def sample(
     return PackFile(pack, packfile.BackboneSpec(backbone), {})
 
 
+STEMS = {"identity": None, "gender": "repeat_3", "age": "repeat_3", "expression": "repeat_2"}
+"""Four tasks of FaceNet, and where each stops being the first one's."""
+
+
+def sample_with_stems(
+    backbone: str,
+    weights: str | None,
+    stems: Mapping[str, str | None] = STEMS,
+    seed: int = 0,
+) -> PackFile:
+    """A pack of tasks that share the first layers, pruned by half and not trained.
+
+    Args:
+        backbone: a name.
+        weights: trained ones, a name or a file; None takes the backbone's own initialisation.
+        stems: of every task; the first has none.
+        seed: of random values.
+    """
+    state: Mapping[str, Tensor] | None = None
+    if weights is not None:
+        state, _ = backbones.read_weights(weights)
+    size = backbones.info(backbone).size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pack = Pack(
+            lambda width: backbones.create(backbone, width=width),
+            example=torch.zeros(1, 3, size, size),
+            weights=state,
+        )
+        outputs = list(pack.splits().values())[-1].shape[1]
+        for name, stem in stems.items():
+            learner = pack.learn(name, head=nn.Linear(outputs, 2), stem=stem, seed=seed)
+            learner.prune(to=0.5)
+            learner.freeze()
+    return PackFile(pack, packfile.BackboneSpec(backbone), {})
+
+
 def _share_out(
     theta: Tensor, owner: Tensor, densities: Sequence[float], draw: torch.Generator
 ) -> None:

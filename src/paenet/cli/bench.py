@@ -55,6 +55,34 @@ def file(
     emit(document, as_json, lambda: _show(document))
 
 
+@app.command("speed")
+def speed(
+    pack: Annotated[Path | None, typer.Option(help="A .pae file whose tasks have stems.")] = None,
+    weights: Weights = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Of every timing.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """All tasks in one pass beside other ways to run them, and what learning one more costs.
+
+    Without --pack, four tasks of FaceNet that were not trained: none is judged here.
+    """
+    from paenet import bench, packfile, training
+
+    held = (
+        bench.sample_with_stems("inception-resnet-v1", weights)
+        if pack is None
+        else packfile.read(pack)
+    )
+    document = {
+        "kind": "speed",
+        "command": shlex.join(["pae", *sys.argv[1:]]),
+        "pack": None if pack is None else str(pack),
+        "versions": training.versions(),
+        **bench.bench_speed(held, repeats=repeats),
+    }
+    emit(document, as_json, lambda: _show_speed(document))
+
+
 def _shares(text: str) -> list[float]:
     try:
         shares = [float(part) for part in text.split(",")]
@@ -83,6 +111,29 @@ def _show(document: dict[str, Any]) -> None:
     )
     rows = [(name, _figure(document[key])) for name, key in keys]
     table("Reading and writing", ("what", "figure"), rows)
+
+
+def _show_speed(document: dict[str, Any]) -> None:
+    rows = [
+        ("multiplications of all tasks ÷ one dense network", _figure(document["work_over_dense"]))
+    ]
+    for name, key in (
+        ("one dense network", "engine_over_dense"),
+        ("separate ones", "engine_over_separate"),
+    ):
+        for batch, value in document[key].items():
+            rows.append((f"time of all tasks ÷ {name}, batch {batch}", _figure(value)))
+    rows.append(("training step ÷ that of a plain network", _figure(document["step_over_plain"])))
+    for stem, value in document["cached_epoch_speedup"].items():
+        rows.append((f"epoch ÷ one from activations kept after {stem}", _figure(value)))
+    rows.append(("memory ÷ one dense network", _figure(document["memory_over_dense"])))
+    for part, seconds in (document["first_answer_seconds"] or {}).items():
+        rows.append((f"seconds to the first answer, {part}", _figure(seconds)))
+    table(
+        f"{document['tasks']} tasks in one pass, {document['threads']} threads",
+        ("what", "figure"),
+        rows,
+    )
 
 
 def _measured(document: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-_CONVOLUTIONS = {
+_CONVOLUTIONS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv1d: nn.BatchNorm1d,
     nn.Conv2d: nn.BatchNorm2d,
     nn.Conv3d: nn.BatchNorm3d,
@@ -56,6 +56,7 @@ def _fused(layer: nn.Module, norm: nn.Module, shape: tuple[int, ...]) -> nn.Modu
     if isinstance(layer, nn.modules.conv._ConvNd) and type(norm) is _CONVOLUTIONS.get(kind):
         return fuse_conv_bn_eval(layer, norm)
     # Over a sequence, the norm is of the places and not of the layer's outputs.
-    if kind is nn.Linear and type(norm) is nn.BatchNorm1d and len(shape) == 2:
+    flat = type(norm) is nn.BatchNorm1d and len(shape) == 2
+    if isinstance(layer, nn.Linear) and kind is nn.Linear and flat:
         return fuse_linear_bn_eval(layer, norm)
     return None
