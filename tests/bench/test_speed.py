@@ -1,8 +1,11 @@
 """Every figure of `pae bench speed` is measured, on a network that takes no time."""
 
 import pytest
+from torch import nn
 
 from paenet import bench
+from paenet.packfile import BackboneSpec, PackFile, PackFileError
+from paenet.packing import Pack
 
 STEMS = {"identity": None, "gender": "stage3", "expression": "stage2"}
 
@@ -25,3 +28,10 @@ def test_the_sample_has_the_stems_that_it_is_asked_for() -> None:
     pack = bench.sample_with_stems("small", None, STEMS).pack
     assert {n: t.stem and t.stem.name for n, t in pack.tasks.items()} == STEMS
     assert all(layer.theta[layer.owner == 0].abs().sum() == 0 for layer in pack.layers.values())
+
+
+def test_a_pack_that_knows_no_input_is_refused() -> None:
+    pack = Pack(nn.Linear(2, 2))
+    pack.learn("one", head=nn.Identity()).freeze()
+    with pytest.raises(PackFileError, match="knows no input"):
+        bench.bench_speed(PackFile(pack, BackboneSpec("mine:build"), {}))

@@ -15,7 +15,7 @@ from paenet import packfile
 from paenet.bench.processes import first_answer, memory_over_dense
 from paenet.bench.timing import ratio
 from paenet.engine import Engine
-from paenet.packfile import PackFile
+from paenet.packfile import PackFile, PackFileError
 from paenet.packing import Learner, Pack
 
 BATCHES = (1, 32)
@@ -36,6 +36,9 @@ def bench_speed(
         batches: of images that are answered at once.
         training: images of a training step.
 
+    Raises:
+        PackFileError: where the pack has no task, or does not say what its networks are fed.
+
     Returns:
         engine_over_dense: all tasks by one dense network, by batch.
         engine_over_separate: all tasks by as many dense networks, one after the other, by batch.
@@ -47,7 +50,8 @@ def bench_speed(
         first_answer_seconds: from the start of a process; see `processes.first_answer`.
     """
     pack = held.pack
-    assert pack.example is not None  # without it there are no stems
+    if pack.example is None or pack.base is None:
+        raise PackFileError("the pack knows no input, or has no task; give one that pae has made")
     shape = tuple(pack.example.shape[1:])
     engine = Engine(pack, dtype="float32")
     networks = [_image_order(pack.materialize(name)) for name in pack.tasks]
@@ -61,7 +65,7 @@ def bench_speed(
     stems = sorted({task.stem.name for task in pack.tasks.values() if task.stem is not None})
     images = _images(training, shape)
     full = _Step(_learner(pack, None), images)
-    plain = _Step(_image_order(pack.materialize(str(pack.base))), images)
+    plain = _Step(_image_order(pack.materialize(pack.base)), images)
     step_over_plain = ratio(full, plain, repeats)
     speedup = {stem: ratio(full, _kept_step(pack, stem, images), repeats) for stem in stems}
     with tempfile.TemporaryDirectory() as folder:

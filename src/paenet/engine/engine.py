@@ -91,11 +91,15 @@ class Engine:
             images = images.contiguous(memory_format=torch.channels_last)
         return {task: answer.float() for task, answer in self.network(images).items()}
 
-    def cost(self) -> dict[str, float]:
-        """Multiplications by those of one dense network: of each task, `shared`, and `all`."""
+    def cost(self) -> dict[str, Any]:
+        """Multiplications by those of one dense network.
+
+        Returns:
+            `tasks`: of each task by itself; `shared`: what is computed once for several; `all`.
+        """
         own = {branch.task: branch.work for branch in self.network.branches}
         shared = self.network.trunk_work
-        return {**own, "shared": shared, "all": shared + sum(own.values())}
+        return {"tasks": own, "shared": shared, "all": shared + sum(own.values())}
 
 
 def _channels_last(network: nn.Module) -> None:

@@ -82,7 +82,7 @@ def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
 
 
 def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:
-    asked = tuple(known if tasks is None else tasks)
+    asked = tuple(dict.fromkeys(known if tasks is None else tasks))
     for name in asked:
         if name not in known:
             raise EngineError(f"{where}: has no task {name!r}{suggest(name, known)}")
