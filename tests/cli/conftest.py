@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
+from paenet import training
 from paenet.cli import main
 from tests.training import toys
 from tests.training.conftest import faces, frozen_garbage, hasty_disk
@@ -49,3 +51,12 @@ def pack(pae: Pae, tmp_path: Path) -> Path:
     done = pae("init", path, "--backbone", toys.BACKBONE, "--release", "0.5")
     assert done.code == 0, done.err
     return path
+
+
+@pytest.fixture(scope="module")
+def learnt(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack of a task that was learnt; no test changes it."""
+    folder = tmp_path_factory.mktemp("learnt")
+    path = folder / "toy.yaml"
+    path.write_text(yaml.safe_dump(toys.document(toys.task("shade", faces))))
+    return training.run(training.load_recipe(path), folder / "run", cache=folder / "cache")

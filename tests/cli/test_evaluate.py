@@ -3,22 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 
-from paenet import training
 from tests.cli.answers import OWN, document, refusal
 from tests.cli.conftest import Pae
 from tests.training import toys
-
-
-@pytest.fixture(scope="module")
-def learnt(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack of a task that was learnt; no test changes it."""
-    folder = tmp_path_factory.mktemp("learnt")
-    path = folder / "toy.yaml"
-    path.write_text(yaml.safe_dump(toys.document(toys.task("shade", faces))))
-    return training.run(training.load_recipe(path), folder / "run", cache=folder / "cache")
 
 
 def test_metrics_come_with_their_interval_and_their_count(

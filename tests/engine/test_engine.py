@@ -10,56 +10,18 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from paenet.engine import Engine, EngineError
 from paenet.engine import precision as measuring
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
+from tests.engine.blocks import TASKS, Blocks, four_tasks, images
 from tests.packing.networks import NETWORKS, batch_norm, packed, prelu, teach
-
-TASKS = ("identity", "gender", "age", "expression")
-
-
-class Blocks(nn.Module):
-    """Three blocks with norms, one after the other, that count how often they run."""
-
-    def __init__(self, width: float = 1.0) -> None:
-        super().__init__()
-        a = round(6 * width)
-        self.first = _Block(3, 6)
-        self.second = _Block(6, a)
-        self.third = _Block(a, 8)
-        self.last = nn.Linear(8, 6)
-        self.norm = nn.BatchNorm1d(6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.last(self.third(self.second(self.first(x))).mean((2, 3))))
-
-
-class _Block(nn.Module):
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.norm(self.conv(x)))
-
-
-def images(count: int = 5) -> Tensor:
-    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(count))
 
 
 @pytest.fixture
 def pack() -> Pack:
-    """A base, a task of its own, and two that share more and less of the base."""
-    pack = packed(Blocks)
-    teach(pack, "identity")
-    teach(pack, "gender", stem="second")
-    teach(pack, "age")
-    teach(pack, "expression", stem="first", sees="all")
-    return pack
+    return four_tasks()
 
 
 def alone(pack: Pack, name: str, x: Tensor) -> Tensor:
@@ -241,6 +203,9 @@ def test_the_network_can_be_exported(pack: Pack) -> None:
         ({"tasks": ["gendre"]}, "no task 'gendre'; did you mean 'gender'"),
         ({"tasks": []}, "no task is asked for"),
         ({"dtype": "float16"}, "give auto, float32 or bfloat16"),
+        ({"backend": "tensorrt"}, "give torch or onnxruntime"),
+        ({"backend": "onnxruntime", "fold": False}, "leave fold, dtype and device as they are"),
+        ({"backend": "onnxruntime", "dtype": "bfloat16"}, "leave fold, dtype and device"),
     ],
 )
 def test_what_there_is_not_is_refused(pack: Pack, arguments: dict[str, Any], message: str) -> None:

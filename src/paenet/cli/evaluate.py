@@ -21,6 +21,10 @@ def evaluate(
     label: Annotated[
         str | None, typer.Option(help="The table's column, where it has another name.")
     ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(help="A model that `pae export` made of the file, to be judged in its place."),
+    ] = None,
     limit: Limit = None,
     backbone: Own = None,
     as_json: Json = False,
@@ -36,11 +40,13 @@ def evaluate(
         label=label,
         limit=limit,
         backbone=training.own_builder(file, backbone),
+        onnx=onnx,
     )
 
     def show() -> None:
         rows = [(name, interval(m), str(m["count"])) for name, m in found["metrics"].items()]
-        table(f"{task} on {data} ({split})", ("metric", "value", "examples"), rows)
+        whose = task if onnx is None else f"{task} of {onnx}"
+        table(f"{whose} on {data} ({split})", ("metric", "value", "examples"), rows)
         if found["broken"]:
             path, reason = found["broken"][0]
             print(f"{len(found['broken'])} broken images left out, the first: {path}: {reason}")

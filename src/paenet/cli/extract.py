@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from paenet.cli.info import describe_pack, show
-from paenet.cli.options import Out, Own, Pack
+from paenet.cli.options import Out, Own, Pack, names
 from paenet.cli.output import Json, emit
 
 
@@ -21,7 +21,6 @@ def extract(
     """Write a file of some tasks, and of those whose weights or norms they use."""
     from paenet import packfile, training
 
-    names = [name.strip() for name in tasks.split(",") if name.strip()]
-    packfile.extract(file, names, out, backbone=training.own_builder(file, backbone))
+    packfile.extract(file, names(tasks), out, backbone=training.own_builder(file, backbone))
     document = describe_pack(out, backbone)
     emit(document, as_json, lambda: show(document))

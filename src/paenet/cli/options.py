@@ -23,3 +23,8 @@ Own = Annotated[
         help="module:callable that builds the network, where the file names code of your own.",
     ),
 ]
+
+
+def names(text: str) -> list[str]:
+    """A list with commas as an option gives it."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -2,6 +2,15 @@
 
 from paenet.engine.engine import Engine
 from paenet.engine.errors import EngineError
+from paenet.engine.exporting import Exported, export_onnx
+from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.shared import SharedNetwork
 
-__all__ = ["Engine", "EngineError", "SharedNetwork"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "Exported",
+    "OnnxNetwork",
+    "SharedNetwork",
+    "export_onnx",
+]

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from paenet.engine.errors import EngineError
+from paenet.engine.exporting import model_bytes
+from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.precision import gains_by_bfloat16
 from paenet.engine.shared import SharedNetwork
 from paenet.engine.sources import sources_of
@@ -17,6 +19,7 @@ from paenet.packing import Pack
 from paenet.packing.widening import Builder
 
 DType = Literal["auto", "float32", "bfloat16"]
+Backend = Literal["torch", "onnxruntime"]
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -32,19 +35,24 @@ class Engine:
             network to about 1e-5; without folding, in float32, bit for bit (both in
             channels-last order, same device, threads and batch).
         dtype: what is computed in; `auto` takes bfloat16 where the device gains by it.
+        backend: what computes. `onnxruntime` (the extra `onnx`) makes an ONNX model of the network
+            first, which takes seconds; it runs on the processor, in float32, always folded.
         backbone, heads: as `paenet.packfile.load` takes them.
         device: where it runs; the processor by default.
 
     Attributes:
         tasks: the names of the answers.
-        network: all of it as one module, for `torch.compile` and `torch.export`.
+        network: all of it as one module; with the backend `torch` a plain one, for `torch.compile`
+            and `torch.export`.
         input: `size`, `mean` and `scale` of the images, where the file says them: pixels 0–255
             become `(pixel - mean) / scale`.
 
     Raises:
-        EngineError: where there is no such task.
+        EngineError: where there is no such task, or the backend cannot do what is asked.
         PackFileError: where the file cannot be read.
     """
+
+    network: SharedNetwork | OnnxNetwork
 
     def __init__(
         self,
@@ -53,6 +61,7 @@ class Engine:
         *,
         fold: bool = True,
         dtype: DType = "auto",
+        backend: Backend = "torch",
         backbone: nn.Module | Builder | None = None,
         heads: Mapping[str, nn.Module] | None = None,
         device: torch.device | str | None = None,
@@ -60,15 +69,22 @@ class Engine:
         if dtype not in ("auto", *_TYPES):
             raise EngineError(f"dtype={dtype!r}: give auto, float32 or bfloat16")
         self.device = torch.device(device or "cpu")
+        _check(backend, fold, dtype, self.device)
         sources = sources_of(source, tasks, backbone, heads)
         self.tasks = sources.asked
         self.input: Mapping[str, Any] | None = sources.input
         self._shape = None if sources.example is None else tuple(sources.example.shape[1:])
+        network = SharedNetwork(sources, fold=fold)
+        self._work = {branch.task: branch.work for branch in network.branches}, network.trunk_work
+        if backend == "onnxruntime":
+            self.dtype = torch.float32
+            self.network = OnnxNetwork(model_bytes(sources, network))
+            return
         if dtype == "auto":
             gains = gains_by_bfloat16(self.device, training=False)
             dtype = "bfloat16" if gains else "float32"
         self.dtype = _TYPES[dtype]
-        self.network = SharedNetwork(sources, fold=fold).to(self.device, self.dtype)
+        self.network = network.to(self.device, self.dtype)
         _channels_last(self.network)
 
     @torch.inference_mode()
@@ -87,7 +103,7 @@ class Engine:
                 f"images of shape {list(images.shape)}; the networks take (N, {sizes})"
             )
         images = images.to(self.device, self.dtype)
-        if images.dim() == 4:  # as the weights are
+        if images.dim() == 4 and isinstance(self.network, SharedNetwork):  # as the weights are
             images = images.contiguous(memory_format=torch.channels_last)
         return {task: answer.float() for task, answer in self.network(images).items()}
 
@@ -97,9 +113,19 @@ class Engine:
         Returns:
             `tasks`: of each task by itself; `shared`: what is computed once for several; `all`.
         """
-        own = {branch.task: branch.work for branch in self.network.branches}
-        shared = self.network.trunk_work
-        return {"tasks": own, "shared": shared, "all": shared + sum(own.values())}
+        own, shared = self._work
+        return {"tasks": dict(own), "shared": shared, "all": shared + sum(own.values())}
+
+
+def _check(backend: str, fold: bool, dtype: str, device: torch.device) -> None:
+    """Refuses what a backend does not do."""
+    if backend not in ("torch", "onnxruntime"):
+        raise EngineError(f"backend={backend!r}: give torch or onnxruntime")
+    if backend == "onnxruntime" and not (fold and dtype != "bfloat16" and device.type == "cpu"):
+        raise EngineError(
+            "backend='onnxruntime' folds norms and computes in float32 on the processor; "
+            "leave fold, dtype and device as they are"
+        )
 
 
 def _channels_last(network: nn.Module) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class Sources:
         asked: the tasks whose outputs are wanted, in their order.
         example: `(1, …)` zeros; None where the pack knows no input.
         input: what a file says of the images that its networks see.
+        notes: by task, what its maker keeps of it.
+        fingerprint: of a task, by its name.
     """
 
     networks: dict[str, nn.Sequential]
@@ -36,6 +38,8 @@ class Sources:
     asked: tuple[str, ...]
     example: Tensor | None
     input: Mapping[str, Any] | None
+    notes: Mapping[str, Mapping[str, Any]]
+    fingerprint: Callable[[str], str]
 
 
 def sources_of(
@@ -70,7 +74,16 @@ def sources_of(
             break
         before = now  # another process has replaced the file meanwhile
     example = None if before["example"] is None else torch.zeros(before["example"])
-    return Sources(networks, stems, before["base"], asked, example, before["about"].get("input"))
+    return Sources(
+        networks,
+        stems,
+        before["base"],
+        asked,
+        example,
+        before["about"].get("input"),
+        {name: record["notes"] for name, record in records.items()},
+        lambda name: str(records[name]["fingerprint"]),
+    )
 
 
 def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
@@ -78,7 +91,8 @@ def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
     stems = {n: None if t.stem is None else t.stem.name for n, t in pack.tasks.items()}
     networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
     example = None if pack.example is None else torch.zeros(pack.example.shape)
-    return Sources(networks, stems, pack.base, asked, example, None)
+    notes = {name: task.notes for name, task in pack.tasks.items()}
+    return Sources(networks, stems, pack.base, asked, example, None, notes, pack.fingerprint)
 
 
 def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:

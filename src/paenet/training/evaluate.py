@@ -22,7 +22,8 @@ def predict(
     Args:
         progress: called with (images done, images in all).
     """
-    device = next(network.parameters()).device
+    weight = next(network.parameters(), None)
+    device = torch.device("cpu") if weight is None else weight.device
     training = network.training
     network.eval()
     outputs = []

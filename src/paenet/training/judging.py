@@ -9,6 +9,8 @@ from torch import nn
 
 from paenet import packfile, tasks
 from paenet.datasets import open_examples
+from paenet.engine import OnnxNetwork
+from paenet.packing import Pack
 from paenet.packing.widening import Builder
 from paenet.tasks import Identity
 from paenet.training.base import view_of
@@ -32,6 +34,7 @@ def judge(
     limit: int | None = None,
     cache: Path | None = None,
     backbone: Builder | None = None,
+    onnx: str | Path | None = None,
 ) -> dict[str, Any]:
     """Metrics of one task of a pack file, with 95 % intervals.
 
@@ -43,16 +46,18 @@ def judge(
         label: the table's column, where it is not called as in the task's training data.
         limit: the first so many examples only; of pairs, so many from the whole file.
         backbone: builds the network, where the file names code of the user's own.
+        onnx: a model that `pae export` has made of the pack, to be judged in the network's place.
 
     Returns:
         `{"task", "data", "split", "count", "broken", "metrics"}`.
 
     Raises:
         RunError: where the task cannot be judged, with the reason.
+        EngineError: where the model cannot be run.
         PackFileError, PackingError, DataError, TaskError: as pack, task and data have them.
     """
     held = packfile.read(path, backbone=backbone)
-    network = held.pack.materialize(name)
+    network = held.pack.materialize(name) if onnx is None else _exported(held.pack, name, onnx)
     view = view_of(held.about, path)
     try:
         task = tasks.create(**held.pack.tasks[name].notes["task"])
@@ -80,6 +85,19 @@ def judge(
         "broken": list(found.broken),
         "metrics": {key: metric_as_json(metric) for key, metric in metrics.items()},
     }
+
+
+def _exported(pack: Pack, name: str, path: str | Path) -> nn.Module:
+    """A task as a model has it.
+
+    Raises:
+        RunError: where the model is of another task than the pack's.
+    """
+    model = OnnxNetwork(path)
+    network = model.only(name)
+    if model.facts["tasks"][name]["fingerprint"] != pack.fingerprint(name):
+        raise RunError(f"{path}: its {name!r} has another fingerprint than the pack's; export anew")
+    return network
 
 
 def _verification(

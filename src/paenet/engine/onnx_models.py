@@ -1,0 +1,141 @@
+"""From a network to an ONNX model that says what it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from paenet.engine.errors import EngineError
+from paenet.engine.sources import Sources
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT = "images"
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+
+def needs_onnx() -> None:
+    """Raises EngineError where the packages of the extra `onnx` are not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise EngineError(
+            f"ONNX models need {', '.join(missing)}; install the extra: pip install 'paenet[onnx]'"
+        )
+
+
+def model_of(network: nn.Module, example: Tensor, tasks: tuple[str, ...]) -> onnx.ModelProto:
+    """A network as a model of any batch, tensors of equal values stored once.
+
+    Args:
+        network: from images to a dictionary of `tasks`.
+        example: `(1, …)`.
+        tasks: the names of the outputs, in their order.
+    """
+    from onnx_ir import to_proto
+    from onnx_ir.passes.common import DeduplicateInitializersPass
+
+    batch = torch.export.Dim("batch", min=1)
+    # Two: a batch of one would be taken for a constant.
+    images = example.expand(2, *example.shape[1:]).contiguous()
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (images,),
+            dynamo=True,
+            dynamic_shapes=({0: batch},),
+            input_names=[INPUT],
+            output_names=list(tasks),
+            verbose=False,
+        )
+    assert program is not None
+    DeduplicateInitializersPass(size_limit=2**40)(program.model)
+    return to_proto(program.model)
+
+
+def describe_model(model: onnx.ModelProto, sources: Sources, **more: Any) -> None:
+    """Writes into a model's metadata what its input and its outputs are.
+
+    Args:
+        model: changed in place.
+        sources: what it was made of.
+        more: other facts, as JSON types.
+    """
+    facts = {"input": _input(sources), "tasks": _tasks(sources), **more}
+    for key, value in facts.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, json.dumps(value, ensure_ascii=False)
+
+
+def facts_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What `describe_model` wrote.
+
+    Raises:
+        EngineError: where the metadata is not that of a model that paenet has made.
+    """
+    try:
+        facts = {key: json.loads(metadata[key]) for key in ("input", "tasks")}
+    except (KeyError, ValueError, RecursionError):
+        facts = {}
+    if not facts or not all(isinstance(fact, dict) for fact in facts.values()):
+        raise EngineError("not a model that paenet has made; `pae export` writes one")
+    return facts
+
+
+def check_model(model: onnx.ModelProto) -> None:
+    """Has onnx check a model, shapes and all.
+
+    Raises:
+        EngineError: where it is not one.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise EngineError(f"onnx refuses the model: {error}") from error
+
+
+def _input(sources: Sources) -> dict[str, Any]:
+    """How pixels become the input; a pack that was not made by a recipe knows its shape alone."""
+    assert sources.example is not None
+    told = dict(sources.input or {})
+    facts = {"name": INPUT, "shape": ["batch", *sources.example.shape[1:]], **told}
+    if {"size", "mean", "scale"} <= told.keys():
+        facts["preprocessing"] = (
+            f"RGB, {told['size']} × {told['size']} pixels of 0 to 255, as float32; "
+            f"(pixel - {told['mean']:g}) / {told['scale']:g}; channels first"
+        )
+    return facts
+
+
+def _tasks(sources: Sources) -> dict[str, Any]:
+    return {
+        name: {
+            "fingerprint": sources.fingerprint(name),
+            **{key: sources.notes[name].get(key) for key in ("task", "terms")},
+        }
+        for name in sources.asked
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter tells of torchvision's operators, and torch of its own deprecations."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,44 @@
+"""Images from which the ranges of activations are taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from paenet import packfile
+from paenet.datasets import open_examples
+from paenet.training.base import view_of
+from paenet.training.data import decode
+from paenet.training.environment import cache_folder
+from paenet.training.plan import Input
+
+
+def calibration_images(
+    path: str | Path,
+    data: str | Path,
+    *,
+    split: str = "train",
+    count: int = 256,
+    cache: Path | None = None,
+) -> Tensor:
+    """`(n, 3, size, size)` images as the networks of a pack take them; n is `count` at most.
+
+    Args:
+        path: of the pack.
+        data: a table or an image folder.
+        split: of `data`.
+        count: they are taken evenly from all of the split.
+
+    Raises:
+        RunError: where the file does not say what its networks see.
+        PackFileError, DataError: as pack and data have them.
+    """
+    view = view_of(packfile.describe(path)["about"], path)
+    examples = open_examples(str(data), split)
+    if count < len(examples):
+        rows = np.linspace(0, len(examples) - 1, count).round().astype(np.int64)
+        examples = examples.select(rows)
+    found = decode(examples, view, Input(), (cache or cache_folder()) / "images")
+    return view.normalise(found.images(slice(None)))
