@@ -194,6 +194,23 @@ def test_the_network_can_be_exported(pack: Pack) -> None:
         torch.testing.assert_close(answers[name], answer, rtol=1e-5, atol=1e-5)
 
 
+def test_the_network_compiles_as_one_graph(pack: Pack) -> None:
+    engine = Engine(pack, dtype="float32")
+    compiled = torch.compile(engine.network, backend="aot_eager", fullgraph=True, dynamic=True)
+    with torch.inference_mode():
+        for count in (2, 5):
+            for name, answer in engine(images(count)).items():
+                torch.testing.assert_close(compiled(images(count))[name], answer)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_on_a_gpu_the_answers_are_those_of_the_processor(pack: Pack) -> None:
+    engine = Engine(pack, dtype="float32", device="cuda")
+    for name, answer in engine(images()).items():
+        assert answer.is_cuda
+        torch.testing.assert_close(answer.cpu(), alone(pack, name, images()), rtol=1e-3, atol=1e-3)
+
+
 # ---------------------------------------------------------------- refusals
 
 
