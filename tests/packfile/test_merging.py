@@ -28,12 +28,14 @@ def again(path: Path) -> Pack:
     return read(path, backbone=batch_norm).pack
 
 
-def grow(base: Path, name: str, part: Callable[[int], slice], width: float | None = None) -> Path:
+def grow(base: Path, name: str, part: Callable[[int], slice], width: float = 1.0) -> Path:
     """The base with one more task, which owns weights only in a part of each layer's rows."""
     pack = again(base)
     learner = pack.learn(name, head=head())
-    if width is not None:
+    if width > 1:
         learner.widen(width)
+    if width < 1:
+        learner.narrow(width)
     for _, weight in learner.owned().values():
         rows = part(len(weight.trainable))
         mine = weight.trainable[rows].clone()
@@ -93,6 +95,22 @@ def refused(*files: Path) -> str:
         merge(*files, out, backbone=batch_norm)
     assert not out.exists()
     return str(caught.value)
+
+
+def test_tasks_that_gave_channels_up_come_along(base: Path) -> None:
+    small = grow(base, "small", top, 0.5)
+    other = grow(base, "other", lower)
+    assert [width.width for width in merged(other, small).widths] == [0.5, 1.0]
+    wide = grow(base, "wide", lower, 2.0)
+    pack = merged(small, wide)
+    assert [width.width for width in pack.widths] == [1.0, 0.5, 2.0]
+    assert set(pack.tasks) == {"base", "small", "wide"}
+
+
+def test_a_narrower_width_that_both_have_is_kept_once(base: Path) -> None:
+    small = grow(base, "small", top, 0.5)
+    more = grow(small, "more", lower)
+    assert [width.width for width in merged(small, more).widths] == [0.5, 1.0]
 
 
 def test_two_owners_of_a_weight_are_refused(base: Path) -> None:

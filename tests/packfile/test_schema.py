@@ -71,13 +71,3 @@ def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
     path = changed(saved(tiny(), tmp_path), change)
     with pytest.raises(PackFileError, match=f"metadata: {key}: "):
         describe(path)
-
-
-def test_a_task_that_sees_a_wider_one_is_refused(tmp_path: Path) -> None:
-    def change(document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        document["widths"] = [1.0, 2.0]
-        document["tasks"][0]["width"] = 1
-
-    path = changed(saved(tiny(), tmp_path), change)
-    with pytest.raises(PackFileError, match=r"tasks\.1: sees a task that is wider"):
-        describe(path)

@@ -1,4 +1,4 @@
-"""The laws over random histories: whatever is learnt, pruned, widened and removed, in any order."""
+"""The laws over random histories: tasks learnt, pruned, widened, narrowed, removed in any order."""
 
 import copy
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ class Lesson:
     optimizer: str
     autocast: bool
     widen: tuple[float, ...]
+    narrow: float | None
     prune: tuple[float, ...]
     rank: str
 
@@ -47,6 +48,7 @@ LESSONS = st.builds(
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     autocast=st.booleans(),
     widen=st.sampled_from([(), (), (1.3,), (1.7,), (1.4, 1.3)]),
+    narrow=st.sampled_from([None, None, 0.7, 0.4]),
     prune=st.sampled_from([(), (0.3,), (0.5,), (0.2, 0.8), (0.95,)]),
     rank=st.sampled_from(["layer", "global"]),
 )
@@ -79,6 +81,9 @@ class History(RuleBasedStateMachine):
             if learner.claims != "none" and learner.width < WIDEST:
                 self._widen(learner, learner.width * ratio)
                 train(learner, 1, make, lesson.autocast)
+        if tasks and norms == "own" and learner.maps is None and lesson.narrow is not None:
+            learner.narrow(learner.width * lesson.narrow)
+            train(learner, 1, make, lesson.autocast)
         for share in lesson.prune:
             self._prune(learner, share, lesson.rank)
             train(learner, 1, make, lesson.autocast)

@@ -28,7 +28,7 @@ class TaskAccount(TypedDict):
         head: parameters of its head.
         paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter.
         separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
-            first width, with its head.
+            first task's width, with its head.
     """
 
     owned: int
@@ -99,6 +99,7 @@ class _Dense:
 
 def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -> TaskAccount:
     at = dense[task.width]
+    alone = dense[pack.tasks[pack.base or task.name].width]
     trained = {key: value for key, value in task.private.items() if key in at.parameters}
     private = _values(trained.values())
     head = _values(task.head.parameters())
@@ -111,7 +112,7 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
         statistics=_values(task.private.values()) - private,
         head=head,
         paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head)) / MIB,
-        separate_mib=VALUE_BYTES * (dense[0].packed + dense[0].private + head) / MIB,
+        separate_mib=VALUE_BYTES * (alone.packed + alone.private + head) / MIB,
     )
 
 

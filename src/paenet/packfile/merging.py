@@ -12,8 +12,8 @@ from paenet.packfile.errors import PackFileError
 from paenet.packfile.reading import PackFile, read
 from paenet.packfile.writing import write
 from paenet.packing import Pack, PackedTask
-from paenet.packing.pack import FREE
-from paenet.packing.widening import Builder, Maps
+from paenet.packing.pack import FREE, PackWidth
+from paenet.packing.widening import Builder, Maps, compose
 
 
 def merge(
@@ -41,7 +41,7 @@ def merge(
     """
     files = [(str(path), read(path, backbone=backbone)) for path in (first, second)]
     # What was widened holds the other: a narrow network has a place in a wide one, not vice versa.
-    files.sort(key=lambda file: -len(file[1].pack.widths))
+    files.sort(key=lambda file: -file[1].pack.weights())
     (wide_name, wide), (narrow_name, narrow) = files
     try:
         _refuse_strangers(wide, narrow)
@@ -69,14 +69,15 @@ def _refuse_strangers(wide: PackFile, narrow: PackFile) -> None:
             raise PackFileError(
                 f"both have a task {name!r}, and they differ; remove it from one of them"
             )
-    shared = len(narrow.pack.widths)
-    if [w.width for w in wide.pack.widths[:shared]] != [w.width for w in narrow.pack.widths]:
-        raise PackFileError("both were widened, each in its own way")
 
 
 def _add(wide: Pack, narrow: Pack) -> None:
     """Takes the tasks of `narrow` that `wide` lacks into `wide`."""
-    maps = wide.widths[len(narrow.widths) - 1].maps
+    widest = narrow.widths[-1].width
+    places = [at.maps for at in wide.widths if at.width == widest]
+    if not places:
+        raise PackFileError("both were widened, each in its own way")
+    maps = places[-1]
     for task in narrow.tasks.values():
         if task.name in wide.tasks:
             continue
@@ -84,12 +85,30 @@ def _add(wide: Pack, narrow: Pack) -> None:
         slot = wide.free_slot()
         for name in wide.layers:
             _move(wide, narrow, name, task, slot, maps)
-        wide.tasks[task.name] = replace(task, slot=slot)
+        width = _width(wide, narrow.widths[task.width], maps)
+        wide.tasks[task.name] = replace(task, slot=slot, width=width)
         if wide.fingerprint(task.name) != fingerprint:
             raise PackFileError(
                 f"task {task.name!r} would compute something else: the tasks that it sees own "
                 "other weights there"
             )
+
+
+def _width(wide: Pack, at: PackWidth, maps: Maps | None) -> int:
+    """The index in `wide` of a width of the other pack, whose widest network lies at `maps`."""
+    if at.maps is not None:
+        maps = at.maps if maps is None else compose(at.maps, maps)
+    for index, known in enumerate(wide.widths):
+        if known.width == at.width and _same(known.maps, maps):
+            return index
+    assert maps is not None  # the widest is among them
+    return wide.insert(PackWidth(at.width, at.skeleton, maps))
+
+
+def _same(one: Maps | None, other: Maps | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(one[layer].same(other[layer]) for layer in one)
 
 
 def _move(

@@ -43,7 +43,7 @@ def skeletons(
 
     Args:
         spec: what the file says.
-        widths: from the narrowest to the widest.
+        widths: the last is the widest.
         backbone: the caller's own, instead of what the file says.
         most: bytes that the tensors of a network may take. A file chooses the widths, and a width
             can make any network too large to build.

@@ -101,7 +101,7 @@ class Document(_Record):
         backbone: the network.
         example: shape of an input batch of one; None where the pack knows none.
         base: the first task, None where there is none.
-        widths: what the builder is given, from the narrowest to that of the tensors.
+        widths: what the builder is given; the last, the widest, is that of the tensors.
         tasks: in the order in which they were learnt.
         about: what the maker keeps of the whole, such as input and base weights.
     """
@@ -204,8 +204,5 @@ def _fault(
         f"sees a task twice: {task.sees}": len(set(task.sees)) != len(task.sees),
         "has a stem and does not see the base": task.stem is not None
         and next(iter(earlier), None) not in task.sees,
-        "sees a task that is wider": any(
-            earlier[name].width > task.width for name in task.sees if name in earlier
-        ),
     }
     return next((fault for fault, found in faults.items() if found), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from paenet.packing.errors import PackingError
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from paenet.packing.pack import Pack
 
 
-def refuse_stale(pack: Pack, learner: Learner, widths: int) -> None:
+def refuse_stale(pack: Pack, learner: Learner, widest: nn.Module) -> None:
     """Refuses a learner that started from another state of the pack than its own place needs.
 
     Args:
         pack: the learner's pack.
         learner: the task to take in.
-        widths: how many widths the pack had when the learner started.
+        widest: the pack's widest network when the learner started.
 
     Raises:
         PackingError: where its name was taken, the pack widened, or a task that it sees removed.
@@ -28,7 +28,7 @@ def refuse_stale(pack: Pack, learner: Learner, widths: int) -> None:
     name = learner.name
     if name in pack.tasks:
         raise PackingError(f"task {name!r} was added meanwhile; choose another name")
-    if len(pack.widths) != widths:
+    if pack.widths[-1].skeleton is not widest:
         raise PackingError(
             f"the pack was widened while {name!r} was learnt; learn it again from the pack"
         )
@@ -59,7 +59,8 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
     """Layer `name` as it is once the learner's weights lie in `slot`.
 
     Returns:
-        Theta and owners at the learner's width; the pack is left as it is.
+        Theta and owners of the pack's widest network with the learner in it; the pack is left as
+        it is.
 
     Raises:
         PackingError: where another task owns one of the weights, or what the learner sees is no
@@ -75,8 +76,14 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
         values, owner, seen = (
             grown.place(tensor, tensor.new_zeros(theta.shape)) for tensor in (values, owner, seen)
         )
-    mine = owned.trainable.cpu()
-    if bool(owner[mine].any()):
+    # Where the learner's weights lie: all of them, or those of the channels that it kept.
+    places = torch.arange(values.numel()).view(values.shape)
+    if learner.channels is not None:
+        places = learner.channels.maps[name].narrow(places)
+        seen = learner.channels.maps[name].narrow(seen)
+    trainable = owned.trainable.cpu()
+    mine = places[trainable]
+    if bool(owner.view(-1)[mine].any()):
         raise PackingError(
             f"layer {name!r}: weights that {learner.name!r} learnt were taken by another task "
             "meanwhile; learn one task after the other"
@@ -86,7 +93,7 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
             f"layer {name!r}: what {learner.name!r} sees changed while it was learnt; learn it "
             "again from the pack"
         )
-    values[mine] = owned(theta).detach().cpu()[mine]
-    owner[mine] = slot
+    values.view(-1)[mine] = owned(theta).detach().cpu()[trainable]
+    owner.view(-1)[mine] = slot
     values[owner == 0] = 0
     return values, owner

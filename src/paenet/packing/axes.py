@@ -4,7 +4,8 @@ An axis is a row of segments. A segment says that `narrow` neighbouring channels
 tensor lie, in order, among `wide` neighbouring channels of the wide tensor, but not where. What
 the network does with the tensors narrows that down: the parts of a concatenation are segments of
 their own, a sum makes two axes one, a group of a convolution must stay within its group. Whatever
-stays open in the end is settled by the simplest choice: the narrow channels come first.
+stays open in the end is settled by a choice: of the span's channels some are taken (`chosen`),
+the first ones by default.
 """
 
 from __future__ import annotations
@@ -34,11 +35,18 @@ class MismatchError(Exception):
 
 @dataclass(eq=False, slots=True)
 class Span:
-    """Neighbouring channels that some layer makes. `parts` is what they turned out to be."""
+    """Neighbouring channels that some layer makes.
+
+    Attributes:
+        narrow, wide: how many they are.
+        parts: what they turned out to be; None where nothing finer is known.
+        chosen: the wide channels, in order, that the narrow ones are; None takes the first.
+    """
 
     narrow: int
     wide: int
     parts: tuple[Segment, ...] | None = None
+    chosen: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.narrow > self.wide:
@@ -186,12 +194,20 @@ def divide(axis: Axis, size: int) -> Axis:
 def positions(axis: Axis) -> list[int]:
     """For every narrow entry the wide one that continues it, under all that is known so far."""
     result: list[int] = []
+    for start, segment in leaves(axis):
+        times = segment.repeat
+        for channel in segment.span.chosen or range(segment.span.narrow):
+            first = start + channel * times
+            result += range(first, first + times)
+    return result
+
+
+def leaves(axis: Axis) -> Iterator[tuple[int, Segment]]:
+    """The segments that an axis turned out to be made of, each with its first wide entry."""
     start = 0
     for segment in _leaves(axis):
-        narrow, wide = segment.sizes
-        result += range(start, start + narrow)
-        start += wide
-    return result
+        yield start, segment
+        start += segment.sizes[1]
 
 
 def _leaves(axis: Axis) -> Iterator[Segment]:

@@ -10,22 +10,14 @@ from torch import Tensor, nn
 
 from paenet.packing.adoption import refuse_cast
 from paenet.packing.errors import PackingError
-from paenet.packing.layout import PRIVATE, join
-from paenet.packing.owned import OwnedWeight, own, owned_layers
+from paenet.packing.layout import PRIVATE
+from paenet.packing.owned import OwnedWeight, owned_layers
 from paenet.packing.pruning import Rank, select
+from paenet.packing.reshaping import Channels, Reshaped, narrowed, widened
 from paenet.packing.starting import start
-from paenet.packing.stems import Split, refuse_wider_stem, segments
+from paenet.packing.stems import Split, segments
 from paenet.packing.values import check_grid
-from paenet.packing.widening import (
-    Maps,
-    Width,
-    compose,
-    fresh_network,
-    grow_private,
-    place,
-    skeleton_of,
-    trace_growth,
-)
+from paenet.packing.widening import Maps, Width, compose
 
 if TYPE_CHECKING:
     from paenet.packing.methods import Claims
@@ -44,6 +36,8 @@ class Learner(nn.Module):
         backbone, head: the network; its forward pass is `head(backbone(x))`.
         width: what the builder was given for this network.
         claimed: per layer, how many weights the task could own: what `prune` counts against.
+        maps: where the pack's channels lie in this network, once it was widened.
+        channels: where this network's channels lie in the pack's, once some were given up.
     """
 
     def __init__(
@@ -60,19 +54,22 @@ class Learner(nn.Module):
         super().__init__()
         self._pack = [pack]  # in a list, because a pack is no part of the network
         self._frozen = False
-        self._widths = len(pack.widths)
+        self._widest = [pack.widths[-1].skeleton]
         self.name, self.sees, self.norms, self.claims = name, sees, norms, claims
         self.split, self._seed = split, seed
         self.width: Width = pack.widths[-1].width
         self.skeleton = [pack.widths[-1].skeleton]
         self.maps: Maps | None = None
+        self.channels: Channels | None = None
         self.backbone, self.claimed = start(pack, sees, norms, claims, split, seed)
         self.head = head
+        self.register_load_state_dict_post_hook(_see_again)  # type: ignore[no-untyped-call]
         self.train()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Learner:
         # A copy (an average of weights, say) learns for the same pack.
-        memo.setdefault(id(self._pack[0]), self._pack[0])
+        for shared in (self._pack[0], self._widest[0]):
+            memo.setdefault(id(shared), shared)
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
@@ -190,32 +187,46 @@ class Learner(nn.Module):
         self._refuse_frozen()
         if self.claims == "none":
             raise PackingError(f"task {self.name!r} claims no weights, so it cannot widen")
+        if self.channels is not None:
+            raise PackingError(f"task {self.name!r} has given channels up; widen it before that")
         pack = self._pack[0]
         refuse_cast(pack, self)
-        wide = fresh_network(pack, width, self._seed if seed is None else seed)
-        maps = trace_growth(self.skeleton[0], wide, pack.example)
-        device = next(self.backbone.parameters()).device
-        if self.split is not None:
-            refuse_wider_stem(self.split, self.skeleton[0], wide)
-        before, private = self.owned(), self._private()
-        wide.load_state_dict(
-            {**wide.state_dict(), **grow_private(private, wide.state_dict(), maps)}
+        shape = widened(self, pack, width, self._seed if seed is None else seed)
+        self._take(shape, width)
+        self.maps = shape.maps if self.maps is None else compose(self.maps, shape.maps)
+
+    @torch.no_grad()
+    def narrow(self, width: Width, seed: int | None = None) -> None:
+        """Takes whole channels away: continues at `width`, with the channels that pass on most.
+
+        The task's own network then costs less work, and other tasks keep theirs. Unlike widening
+        this changes what it computes: train on. The parameters are new ones: make a new optimiser.
+
+        Args:
+            width: what the builder is given; at most as wide as the network is, in every layer.
+            seed: of the builder's own values, none of which is kept.
+
+        Raises:
+            PackingError: where the pack has no builder, no example input or no task yet; where the
+                task was widened, uses the base's norms, or was cast to another type; where its
+                stem would change, or a layer would be wider; names the layer.
+        """
+        self._refuse_frozen()
+        pack = self._pack[0]
+        refusals = {
+            "is the first task, whose channels the others need": pack.base is None,
+            "uses the base's norms, which have the base's channels": self.norms == "base",
+            "was widened; learn it anew at a width between": self.maps is not None,
+        }
+        for reason, found in refusals.items():
+            if found:
+                raise PackingError(f"task {self.name!r} cannot give channels up: it {reason}")
+        refuse_cast(pack, self)
+        shape = narrowed(self, pack, width, self._seed if seed is None else seed)
+        self._take(shape, width)
+        self.channels = Channels(
+            shape.maps if self.channels is None else compose(shape.maps, self.channels.maps)
         )
-        skeleton = skeleton_of(wide)
-        for name, (theta, weight) in before.items():
-            layer, grown = wide.get_submodule(name), maps[name]
-            values = wide.get_parameter(join(name, "weight"))
-            old = place(grown, torch.ones_like(weight.trainable), values)
-            trainable = place(grown, weight.trainable, old) | ~old
-            fixed = place(grown, weight.fixed, values)
-            current = torch.where(weight.trainable, theta, 0.0)
-            values.copy_(grown.place(current.cpu(), values.detach()))
-            own(layer, trainable, fixed)
-            self.claimed[name] += int((~old).sum())
-        self.backbone = wide.to(device).train(self.training)
-        self.width, self.skeleton = width, [skeleton]
-        self.maps = maps if self.maps is None else compose(self.maps, maps)
-        self._hold_base()
 
     def freeze(self) -> PackedTask:
         """Makes the task a part of the pack, for ever; the learner has done its work.
@@ -226,14 +237,19 @@ class Learner(nn.Module):
                 the learner was cast to another type; the pack is then as it was.
         """
         self._refuse_frozen()
-        task = self._pack[0].adopt(self, self._widths)
+        task = self._pack[0].adopt(self, self._widest[0])
         self._frozen = True
         return task
+
+    def private(self) -> dict[str, Tensor]:
+        """Copies of the biases, norms and slopes of the network, on the processor."""
+        state = self.backbone.state_dict()
+        return {key: state[key].detach().cpu().clone() for key in self._pack[0].layout.private}
 
     def own_private(self) -> dict[str, Tensor]:
         """The biases, norms and slopes that the task does not share with the base."""
         pack = self._pack[0]
-        private = self._private()
+        private = self.private()
         if pack.base is None:
             return private
         base, borrowed = pack.tasks[pack.base].private, self._borrowed()
@@ -277,9 +293,12 @@ class Learner(nn.Module):
             ) in self.split.layers:  # nothing there to train: no gradient needs to get so far
                 owned[layer][0].requires_grad_(False)
 
-    def _private(self) -> dict[str, Tensor]:
-        state = self.backbone.state_dict()
-        return {key: state[key].detach().cpu().clone() for key in self._pack[0].layout.private}
+    def _take(self, shape: Reshaped, width: Width) -> None:
+        """Goes on with the network at another width."""
+        device = next(self.backbone.parameters()).device
+        self.backbone = shape.backbone.to(device).train(self.training)
+        self.width, self.skeleton, self.claimed = width, [shape.skeleton], shape.claimed
+        self._hold_base()
 
 
 class _Rest(nn.Module):
@@ -298,6 +317,18 @@ class _Rest(nn.Module):
         super().train(mode)
         self._learner[0]._hold_base()
         return self
+
+
+def _see_again(learner: nn.Module, _: Any) -> None:
+    """Once a state with other channels is loaded: what the network sees lies in these."""
+    assert isinstance(learner, Learner)
+    if learner.channels is None:
+        return
+    pack, maps = learner._pack[0], learner.channels.maps
+    stem = None if learner.split is None else learner.split.stem
+    for name, (_, weight) in learner.owned().items():
+        seen = pack.visible(name, pack.seen_slots(name, learner.sees, stem))
+        weight.fixed.copy_(maps[name].narrow(seen))
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

@@ -18,8 +18,8 @@ from paenet.packing.methods import Claims
 from paenet.packing.stems import (
     Split,
     Stem,
+    refuse_other_stem,
     refuse_unknown,
-    refuse_wider_stem,
     splits,
 )
 from paenet.packing.widening import Builder, Maps, Width, compose, skeleton_of
@@ -302,19 +302,19 @@ class Pack:
             raise PackingError(f"the pack holds {MOST_TASKS} tasks, the most that it can")
         return min(set(range(1, MOST_TASKS + 1)) - taken)
 
-    def adopt(self, learner: Learner, widths: int) -> PackedTask:
+    def adopt(self, learner: Learner, widest: nn.Module) -> PackedTask:
         """Takes what a learner has learnt; called by `Learner.freeze`.
 
         All is checked before anything changes.
 
         Args:
             learner: of this pack.
-            widths: how many widths the pack had when the learner started.
+            widest: the pack's widest network when the learner started.
 
         Raises:
             PackingError: where the pack changed meanwhile so that the task does not fit in.
         """
-        refuse_stale(self, learner, widths)
+        refuse_stale(self, learner, widest)
         refuse_cast(self, learner)
         slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
@@ -322,7 +322,7 @@ class Pack:
             learner.name,
             slot,
             learner.sees,
-            width=len(self.widths) - (learner.maps is None),
+            width=len(self.widths) - 1,
             private=learner.own_private(),
             head=copy.deepcopy(learner.head).cpu().requires_grad_(True).eval(),
             stem=None if learner.split is None else learner.split.stem,
@@ -333,9 +333,20 @@ class Pack:
             for old in self.widths:
                 old.maps = learner.maps if old.maps is None else compose(old.maps, learner.maps)
             self.widths.append(PackWidth(learner.width, learner.skeleton[0]))
+            task.width += 1
+        elif learner.channels is not None:
+            self.insert(PackWidth(learner.width, learner.skeleton[0], learner.channels.maps))
         self.tasks[task.name] = task
         self.untouched = False
         return task
+
+    def insert(self, width: PackWidth) -> int:
+        """Takes a narrower width in, before the widest; returns its index."""
+        last = len(self.widths) - 1
+        for task in self.tasks.values():
+            task.width += task.width == last
+        self.widths.insert(last, width)
+        return last
 
     def _seen(self, sees: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(sees, str):
@@ -357,7 +368,7 @@ class Pack:
         refuse_unknown(found, name)
         split = found[name]
         base = self.widths[self.tasks[self.base].width]
-        refuse_wider_stem(split, base.skeleton, self.widths[-1].skeleton)
+        refuse_other_stem(split, base.skeleton, self.widths[-1].skeleton)
         return split
 
     def _task(self, name: str) -> PackedTask:

@@ -1,5 +1,6 @@
 """Which channel of a wide network continues which channel of the narrow one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.packing.axes import Axis, MismatchError, fixed, grown, positions, sizes
+from paenet.packing.choosing import choose_strongest
 from paenet.packing.errors import PackingError
 from paenet.packing.layers import LayerAxes, Layers
 from paenet.packing.layout import PACKABLE, PRIVATE
@@ -71,6 +73,14 @@ class ChannelMaps:
             )
         return ChannelMaps(second.outputs[self.outputs], inputs)
 
+    def same(self, other: "ChannelMaps") -> bool:
+        """Whether both lead to the same channels."""
+        if self.inputs is None or other.inputs is None:
+            alike = self.inputs is other.inputs
+        else:
+            alike = torch.equal(self.inputs, other.inputs)
+        return alike and torch.equal(self.outputs, other.outputs)
+
     def _check(self, narrow: Tensor) -> None:
         counts = [len(self.outputs)]
         if self.inputs is not None and narrow.dim() > 1:
@@ -82,13 +92,20 @@ class ChannelMaps:
             )
 
 
-def trace(narrow: nn.Module, wide: nn.Module, example: Tensor) -> dict[str, ChannelMaps]:
+def trace(
+    narrow: nn.Module,
+    wide: nn.Module,
+    example: Tensor,
+    values: Mapping[str, Tensor] | None = None,
+) -> dict[str, ChannelMaps]:
     """Finds where the channels of `narrow` continue in `wide`, so that it can compute the same.
 
     Args:
         narrow, wide: the network of one builder at two widths, on any device (`meta` will do).
             Neither is changed, and no value of a weight is looked at.
         example: an input as the network is called with; its values do not matter.
+        values: the wide network's state. Where channels may be any of the wide ones, they are then
+            those that pass on most; without it, the first.
 
     Returns:
         Maps for every packable layer, norm and PReLU by qualified name. With every tensor placed
@@ -107,6 +124,8 @@ def trace(narrow: nn.Module, wide: nn.Module, example: Tensor) -> dict[str, Chan
         except MismatchError as mismatch:
             raise PackingError(f"{step.label}: {mismatch}; {mismatch.mend}") from None
         known[pair.narrow.name] = value
+    if values is not None:
+        choose_strongest(layers.met, values)
     one, two = _with_weights(narrow), _with_weights(wide)
     return {
         name: _maps(layers.met[name]) if name in layers.met else _unmoved(name, one, two)

@@ -87,18 +87,18 @@ def refuse_unknown(found: Iterable[str], name: str) -> None:
         )
 
 
-def refuse_wider_stem(split: Split, base: nn.Module, network: nn.Module) -> None:
-    """Refuses a network that is wider than the base below a split: it cannot compute the same.
+def refuse_other_stem(split: Split, base: nn.Module, network: nn.Module) -> None:
+    """Refuses a network of another width than the base below a split: it cannot compute the same.
 
     Raises:
         PackingError: names the layer.
     """
-    narrow, wide = base.state_dict(), network.state_dict()
-    for key in sorted(split.keys(wide)):
-        if wide[key].shape != narrow[key].shape:
+    own, other = base.state_dict(), network.state_dict()
+    for key in sorted(split.keys(other)):
+        if other[key].shape != own[key].shape:
             raise PackingError(
-                f"stem {split.name!r}: layer {key.rpartition('.')[0]!r} in it is wider than the "
-                "base's; widen only what follows a stem, or take one that ends earlier"
+                f"stem {split.name!r}: layer {key.rpartition('.')[0]!r} in it has another width "
+                "than the base's; change only what follows a stem, or take one that ends earlier"
             )
 
 
