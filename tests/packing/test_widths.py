@@ -23,7 +23,7 @@ def above(width: object, below: tuple[str, ...]) -> int:
     )
 
 
-@pytest.mark.parametrize("ratio", [1.2, 1.5, 3.0])
+@pytest.mark.parametrize("ratio", [0.3, 0.6, 1.2, 1.5, 3.0])
 def test_what_follows_a_split_gets_so_many_times_its_weights_and_nothing_else_changes(
     ratio: float,
 ) -> None:
@@ -38,7 +38,7 @@ def test_what_follows_a_split_gets_so_many_times_its_weights_and_nothing_else_ch
     assert above(again, split.layers) == pytest.approx(1.5 * above(width, split.layers), rel=0.1)
 
 
-@pytest.mark.parametrize("ratio", [1.1, 1.5, 2.0, 4.0])
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 1.1, 1.5, 2.0, 4.0])
 def test_the_width_for_a_ratio_gives_about_so_many_weights(ratio: float) -> None:
     def builder(width: float) -> nn.Module:
         a = round(64 * width)
@@ -64,8 +64,8 @@ def test_where_everything_is_below_there_is_nothing_to_widen() -> None:
     assert width_above(build, found["linear"], 1.5) is None
 
 
-@pytest.mark.parametrize("ratio", [1.0, 0.5, float("nan"), float("inf")])
-def test_a_ratio_that_does_not_widen_is_refused(ratio: float) -> None:
+@pytest.mark.parametrize("ratio", [1.0, 0.0, -1.0, float("nan"), float("inf")])
+def test_a_ratio_that_changes_nothing_or_is_none_is_refused(ratio: float) -> None:
     with pytest.raises(PackingError, match="give a ratio above 1"):
         width_for(batch_norm, ratio)
     split = splits(batch_norm(1.0), images(1))["0"]

@@ -56,7 +56,7 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """A reference, two prunings that hold, a goal that is missed, filters, a pruning undone."""
+    """Prunings that hold and that are undone, a goal that is missed, filters, channels given up."""
     settings = {"classes": ["dark", "light"], "label": "shade", "dropout": 0.3}
     first = toys.task("a", faces, goal={"within": 0.5}, settings=settings)
     second = toys.task(
@@ -66,13 +66,21 @@ def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
         settings=settings,
         prune={"to": 0.5, "stages": 1, "epochs": 0.5},
     )
-    recipe, folder = toys.recipe(first, second), tmp_path_factory.mktemp("whole") / "run"
+    third = toys.task(
+        "c",
+        faces,
+        goal={"at_least": 0.12},
+        settings=settings,
+        channels={"to": 0.8, "stages": 2, "epochs": 0.5},
+    )
+    recipe, folder = toys.recipe(first, third, second), tmp_path_factory.mktemp("whole") / "run"
     started = time.monotonic()
     with _judged_by_size():
         learn(recipe, folder)
     left = outcome(folder)
     assert [key for key, _ in left["record"]] == [
         "run", "a/reference-train", "a/reference", "a/train", "a/prune-1", "a/prune-2", "a/learnt",
+        "c/train", "c/channels-1", "c/channels-2", "c/prune-1", "c/learnt",
         "b/train", "b/widen-1", "b/prune-1", "b/learnt",
     ]  # fmt: skip
     return Whole(recipe, left, time.monotonic() - started)
@@ -144,7 +152,7 @@ def test_a_run_killed_after_every_other_step_goes_on(whole: Whole, tmp_path: Pat
     kills = 0
     while not survives(whole.recipe, tmp_path / "run", Mortal()):
         kills += 1
-        assert kills < 21, "there are no more steps than that"
+        assert kills < 40, "there are no more steps than that"
     assert kills > 8
     assert outcome(tmp_path / "run") == whole.left
 

@@ -135,11 +135,12 @@ def pairs(faces: Path, path: Path | None = None) -> Path:
 
 
 def kept(network: nn.Module) -> float:
-    """The share of the tiny network's weights that are in use: a metric that is no accident."""
+    """The weights in use by those of the tiny network: a metric that is no accident."""
+    whole = sum(p.numel() for p in tiny().parameters() if p.dim() > 1)
     if isinstance(network, Learner):
-        return network.weights / sum(weight.numel() for weight, _ in network.owned().values())
+        return network.weights / whole
     weights = [p for p in network.get_submodule("backbone").parameters() if p.dim() > 1]
-    return sum(int((p != 0).sum()) for p in weights) / sum(p.numel() for p in weights)
+    return sum(int((p != 0).sum()) for p in weights) / whole
 
 
 def measured(value: float) -> dict[str, dict[str, Any]]:

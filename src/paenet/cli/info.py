@@ -41,8 +41,8 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             "file": ledger["tasks"][record["name"]],
         }
     splits = {} if held.pack.example is None else held.pack.splits()
-    for task in tasks.values():
-        task["own_work"] = 1 - splits[task["stem"]].work if task["stem"] else 1.0
+    for name, task in tasks.items():
+        task["own_work"] = held.pack.own_work(name) if splits else 1.0
     totals = {key: value for key, value in account.items() if key != "tasks"}
     return {
         "file": str(file),
@@ -75,7 +75,7 @@ def show(document: dict[str, Any]) -> None:
         ("task", "written as", "values", "owners", "norms", "head", "entropy"),
         [(name, *_bytes(task["file"])) for name, task in tasks.items()],
     )
-    if any(task["stem"] for task in tasks.values()):
+    if any(task["own_work"] < 1 for task in tasks.values()):
         table(
             "What it computes, when all tasks are asked of one image",
             ("task", "shares up to", "computes of its own"),

@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 
 from paenet.engine.folding import fold_norms
 from paenet.engine.sources import Sources
-from paenet.packing import PackingError, Split, segments, splits
+from paenet.packing import PackingError, Split, segments, splits, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,30 @@ class SharedNetwork(nn.Module):
         super().__init__()
         found = _splits(sources)
         ends = _ends(sources, found)
-        self.trunk_work = found[ends[-1]].work if ends else 0.0
         trunk, bases_own = _cut(sources, ends)
+        shared = sum(map(_work, trunk))
         self.trunk = nn.ModuleList(_ready(part, fold) for part in trunk)
-        self.branches: list[Branch] = []
-        tails = []
+        starts, works, tails = [], [], []
         for name in sources.asked:
             network, stem = sources.networks[name], sources.stems[name]
             if name == sources.base and ends:
-                start, rest, work = len(ends), bases_own, 1 - self.trunk_work
+                start, rest = len(ends), bases_own
             elif stem is None:
-                start, rest, work = 0, _whole(network, sources.example), 1.0
+                start, rest = 0, _whole(network, sources.example)
             else:
                 backbone = network.get_submodule("backbone")
-                start, work = ends.index(stem) + 1, 1 - found[stem].work
+                start = ends.index(stem) + 1
                 rest = segments(backbone, _example(sources), [stem])[1]
-            self.branches.append(Branch(name, start, work))
+            starts.append(start)
+            works.append(_work(rest))
             tails.append(nn.Sequential(_ready(rest, fold), network.get_submodule("head")))
+        # Without stems the base may not be at hand; the others are as wide, or gave channels up.
+        dense = shared + _work(bases_own) if ends else max(works)
+        self.trunk_work = shared / dense if dense else 0.0
+        self.branches = [
+            Branch(name, start, work / dense if dense else 1.0)
+            for name, start, work in zip(sources.asked, starts, works, strict=True)
+        ]
         self.tails = nn.ModuleList(tails)
         self.requires_grad_(False).eval()
 
@@ -104,6 +111,11 @@ def _cut(sources: Sources, ends: list[str]) -> tuple[list[fx.GraphModule], nn.Mo
     backbone = sources.networks[str(sources.base)].get_submodule("backbone")
     *trunk, rest = segments(backbone, _example(sources), ends)
     return trunk, rest
+
+
+def _work(part: nn.Module) -> int:
+    """Multiplications for one input; 0 where they are not known."""
+    return work_of(part) if isinstance(part, fx.GraphModule) else 0
 
 
 def _whole(network: nn.Sequential, example: Tensor | None) -> nn.Module:

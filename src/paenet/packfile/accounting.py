@@ -106,7 +106,7 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
     weights = owned[task.slot]
     return TaskAccount(
         owned=weights,
-        seen=sum(owned[pack.tasks[name].slot] for name in task.sees),
+        seen=_seen(pack, task),
         total=at.packed,
         private=private,
         statistics=_values(task.private.values()) - private,
@@ -114,6 +114,17 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
         paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head)) / MIB,
         separate_mib=VALUE_BYTES * (alone.packed + alone.private + head) / MIB,
     )
+
+
+def _seen(pack: Pack, task: PackedTask) -> int:
+    """Weights of others in the task's network."""
+    maps = pack.widths[task.width].maps
+    count = 0
+    for name, layer in pack.layers.items():
+        owner = layer.owner if maps is None else maps[name].narrow(layer.owner)
+        counts = torch.bincount(owner.flatten(), minlength=MOST_TASKS + 1)
+        count += int(counts[pack.seen_slots(name, task.sees, task.stem)].sum())
+    return count
 
 
 def _owned(pack: Pack) -> list[int]:

@@ -20,7 +20,9 @@ from paenet.packing.stems import (
     Stem,
     refuse_other_stem,
     refuse_unknown,
+    segments,
     splits,
+    work_of,
 )
 from paenet.packing.widening import Builder, Maps, Width, compose, skeleton_of
 
@@ -258,6 +260,25 @@ class Pack:
             return sum(layer.theta.numel() for layer in self.layers.values())
         slot = self._task(name).slot
         return sum(int((layer.owner == slot).sum()) for layer in self.layers.values())
+
+    def own_work(self, name: str) -> float:
+        """What task `name` computes by itself: its multiplications by those of the base's network.
+
+        Raises:
+            PackingError: where the pack has no example input, or a network cannot be traced.
+        """
+        task = self._task(name)
+        base = self._task(str(self.base))
+        if task.stem is None and task.width == base.width:
+            return 1.0
+        if self.example is None:
+            raise PackingError("work is counted on an example input: Pack(…, example=images[:1])")
+        stems = [] if task.stem is None else [task.stem.name]
+        own, dense = (
+            segments(self.widths[t.width].skeleton, self.example, names)[-1]
+            for t, names in ((task, stems), (base, []))
+        )
+        return work_of(own) / work_of(dense)
 
     def visible(self, layer: str, slots: Iterable[int]) -> Tensor:
         """A layer's weights at the widest width, zero where none of `slots` owns them."""

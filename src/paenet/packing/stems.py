@@ -140,6 +140,16 @@ def segments(network: nn.Module, example: Tensor, names: Sequence[str]) -> list[
     return found
 
 
+def work_of(segment: fx.GraphModule) -> int:
+    """Multiplications of the packed layers of a segment, for one input."""
+    found = 0
+    for node in segment.graph.nodes:
+        layer = segment.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if isinstance(layer, PACKABLE):
+            found += math.prod(node.meta["shape"]) * (layer.weight.numel() // len(layer.weight))
+    return found
+
+
 def _segment(recording: Recording, start: fx.Node, end: fx.Node) -> fx.GraphModule:
     """What runs after `start` up to `end`, as a module of one input."""
     graph = fx.Graph()

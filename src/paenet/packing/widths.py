@@ -1,4 +1,4 @@
-"""How wide a network must become to have so many times its weights."""
+"""How wide a network must be to have so many times its weights, or such a part of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def width_for(builder: Builder, ratio: float, current: float = 1.0) -> float:
 
     Args:
         builder: takes a factor.
-        ratio: above 1.
+        ratio: above 1 to widen, between 0 and 1 to narrow.
         current: the factor that the network has now.
 
     Raises:
@@ -37,7 +37,7 @@ def width_above(
     Args:
         builder: takes a factor for each layer or block (`{"block8": 1.5, "*": 1.0}`).
         split: up to where the network stays as wide as it is.
-        ratio: above 1.
+        ratio: above 1 to widen, between 0 and 1 to narrow.
         current: what the builder was given for the network that there is now.
 
     Returns:
@@ -72,13 +72,16 @@ def width_above(
 
 
 def _refuse_no_ratio(ratio: float) -> None:
-    if not 1 < ratio < math.inf:
-        raise PackingError(f"widening by {ratio}: give a ratio above 1 (1.5 is half as much again)")
+    if not 0 < ratio < math.inf or ratio == 1:
+        raise PackingError(
+            f"a width of {ratio} times the weights: give a ratio above 1 to widen (1.5 is half as "
+            "much again), or between 0 and 1 to narrow"
+        )
 
 
-def _search(weights: Callable[[float], int], target: float, most: float) -> float:
-    """The factor between 1 and `most` at which there are about `target` weights."""
-    low, high = 1.0, most
+def _search(weights: Callable[[float], int], target: float, ratio: float) -> float:
+    """The factor between 1 and `ratio` at which there are about `target` weights."""
+    low, high = sorted((1.0, ratio))
     for _ in range(12):  # to a part in four thousand, finer than whole channels
         middle = (low + high) / 2
         low, high = (middle, high) if weights(middle) < target else (low, middle)

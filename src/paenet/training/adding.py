@@ -104,7 +104,7 @@ def add(
         with open_session(
             recipe, folder, base, limit=limit, cache=cache, reporter=reporter
         ) as session:
-            check_material(session, base, task)
+            check_material(session, base, task, first=not held.pack.tasks)
             add_task(session, base, task, held.pack, path)
     return folder
 

@@ -12,6 +12,7 @@ from paenet.datasets import origins, read_pairs
 from paenet.packing import Pack
 from paenet.training.algorithm import learn
 from paenet.training.base import Base
+from paenet.training.channels import check_channels
 from paenet.training.data import Split, encode, open_split, place, split_examples
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.evaluate import output_digest
@@ -47,8 +48,11 @@ def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Pat
         forget_states(session, plan.name)
 
 
-def check_material(session: Session, base: Base, plan: TaskPlan) -> None:
+def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool) -> None:
     """Holds a plan to its network and its data before anything is trained; decodes nothing.
+
+    Args:
+        first: whether it is the first task of its pack.
 
     Raises:
         PackingError: where the network has no such stem.
@@ -57,6 +61,7 @@ def check_material(session: Session, base: Base, plan: TaskPlan) -> None:
     if session.journal.result(f"{plan.name}/learnt") is not None:
         return
     check_stem(plan.stem, base, session.view)
+    check_channels(plan, first=first, norms=session.recipe.norms)
     task = make_task(plan)
     for name in SPLITS:
         examples = split_examples(plan, name)
@@ -217,12 +222,12 @@ class _Addition:
         return {
             "weights": {
                 "owned": pack.weights(name),
-                "seen": sum(pack.weights(seen) for seen in own.sees),
+                "seen": packfile.accounting(pack)["tasks"][name]["seen"],
                 "total": pack.weights(),
             },
             "width": pack.widths[own.width].width,
             "stem": None if own.stem is None else own.stem.name,
-            "own_work": 1 if own.stem is None else 1 - pack.splits()[own.stem.name].work,
+            "own_work": pack.own_work(name),
             "goal": own.notes["goal"],
             "val": own.notes["validation"],
             "test": own.notes["test"],

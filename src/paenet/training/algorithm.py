@@ -12,6 +12,7 @@ from paenet.packing import (
     next_share,
 )
 from paenet.training.attempt import Attempt
+from paenet.training.channels import give_channels_up
 from paenet.training.errors import GoalMissed
 from paenet.training.material import Material
 from paenet.training.session import Session
@@ -44,6 +45,8 @@ def learn(session: Session, pack: Pack, material: Material, threshold: float) ->
         # Prune while what was reached holds, as loosely as the goal: a task that asked for more
         # than it could have must not keep all the free weights.
         threshold = reached - (plan.goal.within or 0.0)
+    if plan.channels.to > 0:
+        key = give_channels_up(training, pack, threshold, key)
     if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
         key = _prune(training, threshold, key)
     if plan.values.grid != NATIVE:

@@ -112,9 +112,16 @@ class Journal:
         return [key for key in self._done if key.startswith(f"{task}/")]
 
     def plan(self, key: str) -> str:
-        """A short hash of the plan of the task that `key` is about."""
+        """A short hash of the plan of the task that `key` is about.
+
+        Defaults are no part of it: a run outlives a version that knows more keys.
+        """
         name = key.partition("/")[0]
-        plans = [task.model_dump_json() for task in self._recipe.tasks if task.name == name]
+        plans = [
+            task.model_dump_json(exclude_defaults=True)
+            for task in self._recipe.tasks
+            if task.name == name
+        ]
         return hashlib.sha256("".join(plans).encode()).hexdigest()[:12]
 
     def _read(self) -> None:
@@ -131,7 +138,7 @@ class Journal:
         now = self._document()
         if path.exists():
             try:
-                before = yaml.safe_load(path.read_text(encoding="utf-8"))
+                before = _completed(yaml.safe_load(path.read_text(encoding="utf-8")))
                 difference = _difference(self._settled(before), self._settled(yaml.safe_load(now)))
             except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
                 raise RunError(
@@ -163,6 +170,16 @@ class Journal:
 
     def _document(self) -> str:
         return dump_recipe(self._recipe) + yaml.safe_dump({"run": self._facts}, sort_keys=False)
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    """A recipe that an earlier version wrote, with the keys that have come since.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    facts = {"run": document.pop("run")}
+    return yaml.safe_load(dump_recipe(Recipe.model_validate(document))) | facts
 
 
 def _unwritable(path: Path, error: OSError) -> str:

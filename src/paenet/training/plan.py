@@ -103,6 +103,20 @@ class Budget(Section):
     )
 
 
+class Channels(Section):
+    """Whole channels that the task gives up before its weights are pruned.
+
+    In stages, each retrained for `epochs` at `rate`, until the part of its network that is its
+    own (above its stem, where it has one) has lost the share `to` of its weights; back to the last
+    stage that held the goal.
+    """
+
+    to: float = Field(0.0, ge=0, lt=1)
+    stages: int = Field(2, ge=1)
+    epochs: float = Field(1.0, ge=0)
+    rate: float | None = Field(None, gt=0)
+
+
 class Prune(Section):
     """Gradual pruning of a task's own weights, retrained after every stage.
 
@@ -189,6 +203,7 @@ class TaskPlan(Section):
     settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     goal: Goal
     budget: Budget = Budget()
+    channels: Channels = Channels()
     prune: Prune = Prune()
     widen: Widen = Widen()
     pairs: str | None = None

@@ -55,7 +55,8 @@ def run(
     base = base_of_recipe(recipe)
     with open_session(recipe, out, base, limit=limit, cache=cache, reporter=reporter) as session:
         for plan in recipe.tasks:
-            check_material(session, base, plan)
+            first = method.separate or plan is recipe.tasks[0]
+            check_material(session, base, plan, first=first)
         pack: Pack | None = None
         for plan in recipe.tasks:
             path = out / f"{plan.name if method.separate else 'pack'}.pae"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,19 @@ class TaskTraining:
     def widen(self, width: Any, seed: int) -> None:
         """Adds filters; the next stage trains them."""
         self.learner.widen(width, seed=seed)
-        self.__dict__.pop("_feed", None)  # of the network as it was
-        self._place()
+        self._reshaped()
+
+    def narrow(self, width: Any, seed: int) -> Callable[[], None]:
+        """Takes channels away; the next stage trains what is left. Returns what puts them back."""
+        before = copy.deepcopy(self.learner)
+        self.learner.narrow(width, seed=seed)
+        self._reshaped()
+
+        def undo() -> None:
+            self.learner = before
+            self._reshaped()
+
+        return undo
 
     def restore(self, key: str) -> None:
         """Puts the state after stage `key` back."""
@@ -195,6 +207,10 @@ class TaskTraining:
     def _feed(self) -> Feed:
         """What is trained and with what; made when it is first needed, for a stem costs a pass."""
         return feed(self.session, self.material, self._pack, self.learner, self._stems)
+
+    def _reshaped(self) -> None:
+        self.__dict__.pop("_feed", None)  # of the network as it was
+        self._place()
 
     def _place(self) -> None:
         place(self.learner, self.session.accelerator.device)
