@@ -21,6 +21,7 @@ from paenet.training.sources import ActivationSource, ImageSource, Source
 
 AUTO, NONE = "auto", "none"
 _FEW = 4  # splits of the outermost level, below which those of the next are looked at too
+_STEP = 1.5  # from the work above one stem that is tried to that above the next
 _MOST_ABOVE = 0.5  # of the work: sharing less is not worth a search
 
 
@@ -42,7 +43,8 @@ def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
     """The stems that a task is to be learnt with, the cheapest to run first; None is no stem.
 
     `auto` starts with the deepest, which leaves a task nothing but its head, and goes on to ones
-    with at least twice the work above them, until the task has the whole network to itself.
+    with at least half as much work again above them, until the task has the whole network to
+    itself.
 
     Args:
         stem: as a plan says it.
@@ -61,7 +63,7 @@ def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
             f"stem: {stem!r} is a part of the first task's network, which a later task may share "
             "that sees its weights and learns from labels; say 'none'"
         )
-    return [*_doubling(list(pack.splits().values())), None] if stem == AUTO else [stem]
+    return [*_growing(list(pack.splits().values())), None] if stem == AUTO else [stem]
 
 
 def check_stem(stem: str, base: Base, view: View) -> None:
@@ -75,8 +77,8 @@ def check_stem(stem: str, base: Base, view: View) -> None:
         refuse_unknown(splits(skeleton_of(base.build(1.0)), example), stem)
 
 
-def _doubling(found: Sequence[Split]) -> list[str]:
-    """Splits after blocks, from the deepest, each with at least twice the work above."""
+def _growing(found: Sequence[Split]) -> list[str]:
+    """Splits after blocks, from the deepest, each with clearly more work above than the last."""
     level = 0
     while sum(split.name.count(".") <= level for split in found) < min(_FEW, len(found)):
         level += 1
@@ -86,7 +88,7 @@ def _doubling(found: Sequence[Split]) -> list[str]:
         above = 1 - split.work
         if split.name.count(".") <= level and least <= above <= _MOST_ABOVE:
             chosen.append(split.name)
-            least = 2 * above
+            least = _STEP * above
     return chosen
 
 
