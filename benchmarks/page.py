@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.stems import tried
+from paenet.bench import speed_figures
 from paenet.cli.output import interval
 
 HEAD = """# Results
@@ -205,30 +206,13 @@ def _speed(document: dict[str, Any]) -> Iterable[str]:
     yield ""
     stems = ", ".join(f"{task} {stem or '(none)'}" for task, stem in document["stems"].items())
     yield (
-        f"{document['tasks']} tasks with these stems: {stems}. Float32, channels-last; ratios of "
-        f"medians, both sides taking turns in one process, {document['repeats']} repeats. All "
-        f"tasks together have {document['work_over_dense']:.3f} times the multiplications of one "
-        "dense network."
+        f"{document['tasks']} tasks of {document['backbone']} with these stems: {stems}. Float32 "
+        "and channels-last where nothing else is said; ratios of medians, all sides taking turns "
+        f"in one process, {document['repeats']} repeats. All tasks together have "
+        f"{document['work_over_dense']:.3f} times the multiplications of one dense network."
     )
     yield ""
-    memory, answer = document["memory_over_dense"], document["first_answer_seconds"] or {}
-    rows = [
-        (f"all tasks in one pass ÷ {what}, batch {batch}", _ratio(value))
-        for what, key in (
-            ("one dense network", "engine_over_dense"),
-            ("separate dense networks", "engine_over_separate"),
-        )
-        for batch, value in document[key].items()
-    ]
-    rows.append(
-        ("training step beside frozen weights ÷ plain", _ratio(document["step_over_plain"]))
-    )
-    rows += [
-        (f"training step over all layers ÷ from activations after {stem}", _ratio(value))
-        for stem, value in document["cached_epoch_speedup"].items()
-    ]
-    rows.append(("memory of the engine ÷ one dense network", _ratio(memory)))
-    rows += [(f"seconds to the first answer, {part}", _ratio(s)) for part, s in answer.items()]
+    rows = [(what, _ratio(value)) for what, value in speed_figures(document)]
     yield from _table(("what", "figure"), rows)
 
 

@@ -7,6 +7,7 @@ The rooms (`paenet.packing`, `paenet.tasks`, ...) are imported when they are fir
 from importlib import import_module
 from typing import Any
 
+from paenet.collecting import no_collections
 from paenet.errors import PaenetError
 
 # No `import` statements: they would make every room depend on all the others.
@@ -25,9 +26,10 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
     if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
+        with no_collections():
+            return import_module(f"{__name__}.{name}")
     if name in _SHORTCUTS:
-        return getattr(import_module(f"{__name__}.{_SHORTCUTS[name]}"), name)
+        return getattr(__getattr__(_SHORTCUTS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

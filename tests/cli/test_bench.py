@@ -1,4 +1,4 @@
-"""`pae bench file` says what it measured, for a person and for a script."""
+"""`pae bench` says what it measured, for a person and for a script."""
 
 from pathlib import Path
 
@@ -26,6 +26,15 @@ def test_figures_are_told_with_what_they_are_of(pae: Pae) -> None:
     assert found["weights"] is None
     assert set(found["of_separate"]) == {"float32", "bfloat16", "int8", "codebook4"}
     assert found["tasks"] == 2
+
+
+@pytest.mark.slow
+def test_speed_is_told_of_any_backbone(pae: Pae) -> None:
+    done = pae("bench", "speed", "--backbone", "small", "--repeats", 1)
+    assert done.code == 0, done.err
+    assert "4 tasks in one pass" in done.out
+    assert "÷ as many dense networks, batch 32" in done.out
+    refusal(pae("bench", "speed", "--backbone", "smal"), "smal", "did you mean 'small'")
 
 
 @pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", ""])

@@ -37,6 +37,11 @@ CASES = {
     "convolution": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), IMAGES, 1),
     "one-dimension": (nn.Sequential(nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4)), SEQUENCE, 1),
     "linear": (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), ROWS, 1),
+    "linear-without-scale": (
+        nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4, affine=False)),
+        ROWS,
+        1,
+    ),
     "linear-over-a-sequence": (nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(3)), SEQUENCE, 0),
     "called-twice": (Twice(), IMAGES, 0),
     "used-beside": (Used(), IMAGES, 0),

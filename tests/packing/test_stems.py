@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from paenet.packing import Pack, PackingError, segments, splits
+from paenet.packing import Pack, PackingError, Traced, segments, splits
 from tests.packing.networks import (
     NETWORKS,
     Builder,
@@ -104,6 +104,15 @@ def test_segments_share_the_layers_of_the_network() -> None:
     stem, rest = segments(network, images(1), ["first"])
     theirs = {id(p) for part in (stem, rest) for p in part.parameters()}
     assert theirs == {id(p) for p in network.parameters()}
+
+
+def test_one_trace_cuts_every_network_of_its_width() -> None:
+    traced = Traced(Blocks(), images(1))
+    for network in (Blocks().eval(), Blocks().eval()):
+        stem, rest = traced.segments(["first"], network)
+        assert torch.equal(rest.eval()(stem.eval()(images())), network(images()))
+        theirs = {id(p) for part in (stem, rest) for p in part.parameters()}
+        assert theirs == {id(p) for p in network.parameters()}
 
 
 def test_segments_refuse_what_does_not_exist_or_is_in_another_order() -> None:

@@ -1,5 +1,7 @@
 """Named pretrained weights: what they are, and how they get into the user's cache."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Iterator
@@ -7,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from platformdirs import user_cache_path
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from paenet.backbones.errors import WeightsError
 from paenet.files import replacing
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 30  # seconds without a byte
@@ -149,6 +153,10 @@ def _chunks(weights: Pretrained) -> Iterator[bytes]:
 
 @contextmanager
 def _bar(weights: Pretrained) -> Iterator[Progress]:
+    # Here, because few downloads are ever made, and whatever takes a pack would wait for rich.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

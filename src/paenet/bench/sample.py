@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from paenet import backbones, packfile
 from paenet.packfile import PackFile
-from paenet.packing import Pack, PackedTask
+from paenet.packing import Pack, PackedTask, Split
 
 DENSITIES = (0.615, 0.230, 0.107)
 """What identity, gender and age own in the paper's network of three tasks."""
@@ -57,14 +57,17 @@ def sample(
     return PackFile(pack, packfile.BackboneSpec(backbone), {})
 
 
-STEMS = {"identity": None, "gender": "repeat_3", "age": "repeat_3", "expression": "repeat_2"}
-"""Four tasks of FaceNet, and where each stops being the first one's."""
+SHARED = {"identity": None, "gender": 0.99, "age": 0.99, "expression": 0.87}
+"""Four tasks, and the share of the first one's multiplications that each has in common with it.
+
+In FaceNet the nearest stems are `repeat_3` and `repeat_2`.
+"""
 
 
 def sample_with_stems(
     backbone: str,
     weights: str | None,
-    stems: Mapping[str, str | None] = STEMS,
+    stems: Mapping[str, str | None] | None = None,
     seed: int = 0,
 ) -> PackFile:
     """A pack of tasks that share the first layers, pruned by half and not trained.
@@ -72,7 +75,7 @@ def sample_with_stems(
     Args:
         backbone: a name.
         weights: trained ones, a name or a file; None takes the backbone's own initialisation.
-        stems: of every task; the first has none.
+        stems: of every task; the first has none. By default those that come nearest to `SHARED`.
         seed: of random values.
     """
     state: Mapping[str, Tensor] | None = None
@@ -86,12 +89,22 @@ def sample_with_stems(
             example=torch.zeros(1, 3, size, size),
             weights=state,
         )
-        outputs = list(pack.splits().values())[-1].shape[1]
+        *inner, last = pack.splits().values()
+        if stems is None:
+            stems = {name: _nearest(inner, share) for name, share in SHARED.items()}
+        outputs = last.shape[1]
         for name, stem in stems.items():
             learner = pack.learn(name, head=nn.Linear(outputs, 2), stem=stem, seed=seed)
             learner.prune(to=0.5)
             learner.freeze()
     return PackFile(pack, packfile.BackboneSpec(backbone), {})
+
+
+def _nearest(found: Sequence[Split], share: float | None) -> str | None:
+    """The split below which about a share of the multiplications lies."""
+    if share is None:
+        return None
+    return min(found, key=lambda split: abs(split.work - share)).name
 
 
 def _share_out(

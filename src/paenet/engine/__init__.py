@@ -3,6 +3,7 @@
 from paenet.engine.engine import Engine
 from paenet.engine.errors import EngineError
 from paenet.engine.exporting import Exported, export_onnx
+from paenet.engine.onnx_models import has_onnx
 from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.shared import SharedNetwork
 
@@ -13,4 +14,5 @@ __all__ = [
     "OnnxNetwork",
     "SharedNetwork",
     "export_onnx",
+    "has_onnx",
 ]

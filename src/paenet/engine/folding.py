@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
-from torch import fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 _CONVOLUTIONS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv1d: nn.BatchNorm1d,
@@ -54,9 +56,29 @@ def _fused(layer: nn.Module, norm: nn.Module, shape: tuple[int, ...]) -> nn.Modu
     if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.running_mean is None:
         return None
     if isinstance(layer, nn.modules.conv._ConvNd) and type(norm) is _CONVOLUTIONS.get(kind):
-        return fuse_conv_bn_eval(layer, norm)
+        return _with(layer, fuse_conv_bn_weights(layer.weight, layer.bias, *_statistics(norm)))
     # Over a sequence, the norm is of the places and not of the layer's outputs.
     flat = type(norm) is nn.BatchNorm1d and len(shape) == 2
     if isinstance(layer, nn.Linear) and kind is nn.Linear and flat:
-        return fuse_linear_bn_eval(layer, norm)
+        return _with(layer, fuse_linear_bn_weights(layer.weight, layer.bias, *_statistics(norm)))
     return None
+
+
+def _statistics(
+    norm: nn.modules.batchnorm._BatchNorm,
+) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
+    """Mean, variance and what is added to it, scale and shift of every channel."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    if norm.affine:
+        return mean, variance, norm.eps, norm.weight, norm.bias
+    return mean, variance, norm.eps, torch.ones_like(mean), torch.zeros_like(mean)
+
+
+def _with(layer: nn.Module, values: tuple[nn.Parameter, nn.Parameter]) -> nn.Module:
+    """A copy of a layer with another weight and bias."""
+    # Its own are not copied first, as torch.nn.utils.fusion would: that is most of the work.
+    changed = copy.deepcopy(layer, {id(own): own for own in layer.parameters()})
+    changed.weight, changed.bias = values
+    return changed

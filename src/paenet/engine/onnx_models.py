@@ -23,13 +23,21 @@ INPUT = "images"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
+def has_onnx() -> bool:
+    """Whether the packages of the extra `onnx` are installed."""
+    return not _missing()
+
+
 def needs_onnx() -> None:
     """Raises EngineError where the packages of the extra `onnx` are not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
+    if missing := _missing():
         raise EngineError(
             f"ONNX models need {', '.join(missing)}; install the extra: pip install 'paenet[onnx]'"
         )
+
+
+def _missing() -> list[str]:
+    return [name for name in NEEDED if find_spec(name) is None]
 
 
 def model_of(network: nn.Module, example: Tensor, tasks: tuple[str, ...]) -> onnx.ModelProto:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
 from paenet.engine.folding import fold_norms
 from paenet.engine.sources import Sources
-from paenet.packing import PackingError, Split, segments, splits, work_of
+from paenet.packing import PackingError, Split, Traced, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +47,25 @@ class SharedNetwork(nn.Module):
 
     def __init__(self, sources: Sources, *, fold: bool = True) -> None:
         super().__init__()
-        found = _splits(sources)
-        ends = _ends(sources, found)
-        trunk, bases_own = _cut(sources, ends)
+        cutting = _Cutting(sources)
+        ends = cutting.ends()
+        *trunk, bases_own = cutting.parts(str(sources.base), ends) if ends else [nn.Identity()]
         shared = sum(map(_work, trunk))
         self.trunk = nn.ModuleList(_ready(part, fold) for part in trunk)
         starts, works, tails = [], [], []
         for name in sources.asked:
-            network, stem = sources.networks[name], sources.stems[name]
+            stem = sources.stems[name]
+            rest: nn.Module
             if name == sources.base and ends:
                 start, rest = len(ends), bases_own
             elif stem is None:
-                start, rest = 0, _whole(network, sources.example)
+                start, rest = 0, cutting.whole(name)
             else:
-                backbone = network.get_submodule("backbone")
-                start = ends.index(stem) + 1
-                rest = segments(backbone, _example(sources), [stem])[1]
+                start, rest = ends.index(stem) + 1, cutting.parts(name, [stem])[1]
             starts.append(start)
             works.append(_work(rest))
-            tails.append(nn.Sequential(_ready(rest, fold), network.get_submodule("head")))
+            head = sources.networks[name].get_submodule("head")
+            tails.append(nn.Sequential(_ready(rest, fold), head))
         # Without stems the base may not be at hand; the others are as wide, or gave channels up.
         dense = shared + _work(bases_own) if ends else max(works)
         self.trunk_work = shared / dense if dense else 0.0
@@ -86,48 +86,52 @@ class SharedNetwork(nn.Module):
         }
 
 
-def _example(sources: Sources) -> Tensor:
-    assert sources.example is not None  # without it no task could have a stem
-    return sources.example
+class _Cutting:
+    """The backbones of some tasks, cut where stems end; of every width, one is traced."""
 
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._traced: dict[int, Traced] = {}
 
-def _splits(sources: Sources) -> Mapping[str, Split]:
-    """Where the base's network can be split; empty where no task that is asked for has a stem."""
-    if not any(sources.stems[name] for name in sources.asked):
-        return {}
-    return splits(sources.networks[str(sources.base)].get_submodule("backbone"), _example(sources))
+    def splits(self) -> Mapping[str, Split]:
+        """Where the base's network can be split; empty where no task asked for has a stem."""
+        if not any(self._sources.stems[name] for name in self._sources.asked):
+            return {}
+        return self._trace(str(self._sources.base)).splits
 
+    def ends(self) -> list[str]:
+        """The stems in use, from the input to the output."""
+        used = {self._sources.stems[name] for name in self._sources.asked}
+        return [name for name in self.splits() if name in used]
 
-def _ends(sources: Sources, found: Iterable[str]) -> list[str]:
-    """The stems in use, from the input to the output."""
-    used = {sources.stems[name] for name in sources.asked}
-    return [name for name in found if name in used]
+    def parts(self, task: str, ends: Sequence[str]) -> list[fx.GraphModule]:
+        """A task's backbone up to each end, and what remains of it."""
+        return self._trace(task).segments(ends, self._backbone(task))
 
+    def whole(self, task: str) -> nn.Module:
+        """A backbone as a graph, whose norms can be folded; as it is, where it has none."""
+        if self._sources.example is None:
+            return self._backbone(task)
+        try:
+            (whole,) = self.parts(task, [])
+        except PackingError:
+            return self._backbone(task)
+        return whole
 
-def _cut(sources: Sources, ends: list[str]) -> tuple[list[fx.GraphModule], nn.Module]:
-    """The base's network up to each end, and what remains of it."""
-    if not ends:
-        return [], nn.Identity()
-    backbone = sources.networks[str(sources.base)].get_submodule("backbone")
-    *trunk, rest = segments(backbone, _example(sources), ends)
-    return trunk, rest
+    def _trace(self, task: str) -> Traced:
+        width = self._sources.widths[task]
+        if width not in self._traced:
+            assert self._sources.example is not None  # without it no task could have a stem
+            self._traced[width] = Traced(self._backbone(task), self._sources.example)
+        return self._traced[width]
+
+    def _backbone(self, task: str) -> nn.Module:
+        return self._sources.networks[task].get_submodule("backbone")
 
 
 def _work(part: nn.Module) -> int:
     """Multiplications for one input; 0 where they are not known."""
     return work_of(part) if isinstance(part, fx.GraphModule) else 0
-
-
-def _whole(network: nn.Sequential, example: Tensor | None) -> nn.Module:
-    """A backbone as a graph, whose norms can be folded; as it is, where it cannot be traced."""
-    backbone = network.get_submodule("backbone")
-    if example is None:
-        return backbone
-    try:
-        (whole,) = segments(backbone, example, [])
-    except PackingError:
-        return backbone
-    return whole
 
 
 def _ready(part: nn.Module, fold: bool) -> nn.Module:

@@ -24,6 +24,7 @@ class Sources:
     Attributes:
         networks: by task, `backbone` then `head`; the base's among them where a stem needs it.
         stems: by task, where its network stops being the base's; None for nowhere.
+        widths: by task, the number of its width; networks of one width differ in values alone.
         base: the task whose stems they are.
         asked: the tasks whose outputs are wanted, in their order.
         example: `(1, …)` zeros; None where the pack knows no input.
@@ -34,6 +35,7 @@ class Sources:
 
     networks: dict[str, nn.Sequential]
     stems: dict[str, str | None]
+    widths: dict[str, int]
     base: str | None
     asked: tuple[str, ...]
     example: Tensor | None
@@ -77,6 +79,7 @@ def sources_of(
     return Sources(
         networks,
         stems,
+        {name: record["width"] for name, record in records.items()},
         before["base"],
         asked,
         example,
@@ -92,7 +95,10 @@ def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
     networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
     example = None if pack.example is None else torch.zeros(pack.example.shape)
     notes = {name: task.notes for name, task in pack.tasks.items()}
-    return Sources(networks, stems, pack.base, asked, example, None, notes, pack.fingerprint)
+    widths = {name: task.width for name, task in pack.tasks.items()}
+    return Sources(
+        networks, stems, widths, pack.base, asked, example, None, notes, pack.fingerprint
+    )
 
 
 def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:

@@ -1,15 +1,14 @@
 """From a file to a pack."""
 
-import gc
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from paenet.collecting import no_collections
 from paenet.packfile import container
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents, contents
@@ -86,20 +85,8 @@ def load(
         PackFileError: as `read`, and where there is no such task.
     """
     path = Path(path)
-    with naming(path), container.opened(path) as archive, _no_collections():
+    with naming(path), container.opened(path) as archive, no_collections():
         return materialize(understood(archive, path), tasks, backbone, heads or {})
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Thousands of layers set off collections, which look at all of torch and find nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def describe(path: str | Path) -> dict[str, Any]:

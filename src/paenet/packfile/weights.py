@@ -98,12 +98,15 @@ class Owners:
                 f"stream {stream.name!r} is not filled with zeros; make the file again"
             )
         bits = planes.unpack_bits(packed, count)
-        mine = np.zeros_like(self._free)
-        done = 0
-        for stretch, places in Mask(self._free, self._shape).places():
-            chosen = places[bits[done : done + len(places)]]
-            mine[stretch][chosen] = True
-            done += len(places)
+        if count == len(self._free):  # the first task's say it of every weight
+            mine = bits
+        else:
+            mine = np.zeros_like(self._free)
+            done = 0
+            for stretch, places in Mask(self._free, self._shape).places():
+                chosen = places[bits[done : done + len(places)]]
+                mine[stretch][chosen] = True
+                done += len(places)
         self._free &= ~mine
         mask = Mask(mine, self._shape)
         self._left -= mask.count

@@ -7,7 +7,7 @@ from paenet.packing.learner import Learner
 from paenet.packing.methods import METHODS, Method, method
 from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
-from paenet.packing.stems import Split, Stem, segments, splits, work_of
+from paenet.packing.stems import Split, Stem, Traced, segments, splits, work_of
 from paenet.packing.values import GRIDS, NATIVE
 from paenet.packing.widths import width_above, width_for
 
@@ -25,6 +25,7 @@ __all__ = [
     "Schedule",
     "Split",
     "Stem",
+    "Traced",
     "Trial",
     "fingerprint_of",
     "largest_held",

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
+from typing import Any
 
 from torch import Tensor, fx, nn
 from torch.nn.modules.dropout import _DropoutNd
@@ -14,6 +16,9 @@ from paenet.errors import suggest
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
 from paenet.packing.tracing import Recording, Shape, record
+
+Root = nn.Module | dict[str, Any]
+"""Where a graph finds what its nodes call by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def splits(network: nn.Module, example: Tensor) -> dict[str, Split]:
     Raises:
         PackingError: where the network cannot be traced, or cannot run on the example.
     """
-    return {split.name: split for split, _ in _found(record(network, example))}
+    return Traced(network, example).splits
 
 
 def refuse_unknown(found: Iterable[str], name: str) -> None:
@@ -103,40 +108,101 @@ def refuse_other_stem(split: Split, base: nn.Module, network: nn.Module) -> None
 
 
 def segments(network: nn.Module, example: Tensor, names: Sequence[str]) -> list[fx.GraphModule]:
-    """`network` cut at some splits into modules that follow one another.
+    """`network` cut at some splits into modules that follow one another; see `Traced.segments`."""
+    return Traced(network, example).segments(names)
 
-    They share its layers: what trains or moves one of them moves the network's. What a forward
-    asks of `self.training` itself (for `functional.dropout`, say) is as in evaluation; layers
-    follow the mode that they are in. A node's `meta["shape"]` is that of its tensor for the
-    example.
+
+class Traced:
+    """A network that was run once, to be cut as often as is wanted.
 
     Args:
         network: a backbone.
         example: a batch of one input.
-        names: of the splits, from input to output.
 
-    Returns:
-        One module more than there are names.
+    Attributes:
+        splits: every place where it can be split; see `splits`.
 
     Raises:
-        PackingError: where a split does not exist, or the names are in another order.
+        PackingError: where the network cannot be traced, or cannot run on the example.
     """
-    recording = record(network, example)
-    places = {split.name: node for split, node in _found(recording)}
-    order = list(places)
-    for name in names:
-        refuse_unknown(order, name)
-    ranks = [order.index(name) for name in names]
-    if ranks != sorted(set(ranks)):
-        raise PackingError(f"stems {list(names)} do not follow one another from input to output")
-    start = next(node for node in recording.nodes if node.op == "placeholder")
-    result = next(node for node in recording.nodes if node.op == "output").args[0]
-    if not isinstance(result, fx.Node):
-        raise PackingError(f"the network returns a {type(result).__name__}; it must be one tensor")
-    found = []
-    for end in [*(places[name] for name in names), result]:
-        found.append(_segment(recording, start, end))
-        start = end
+
+    def __init__(self, network: nn.Module, example: Tensor) -> None:
+        self._recording = record(network, example)
+        self._ends: dict[str, fx.Node] = {}
+        self.splits: dict[str, Split] = {}
+        for split, node in _found(self._recording):
+            self.splits[split.name], self._ends[split.name] = split, node
+
+    def segments(
+        self, names: Sequence[str], network: nn.Module | None = None
+    ) -> list[fx.GraphModule]:
+        """The network cut at some splits into modules that follow one another.
+
+        They share its layers: what trains or moves one of them moves the network's. What a forward
+        asks of `self.training` itself (for `functional.dropout`, say) is as in evaluation; layers
+        follow the mode that they are in. A node's `meta["shape"]` is that of its tensor for the
+        example.
+
+        Args:
+            names: of the splits, from input to output.
+            network: another one from the same builder, at the same width, to be cut instead.
+
+        Returns:
+            One module more than there are names.
+
+        Raises:
+            PackingError: where a split does not exist, or the names are in another order.
+        """
+        order = list(self._ends)
+        for name in names:
+            refuse_unknown(order, name)
+        ranks = [order.index(name) for name in names]
+        if ranks != sorted(set(ranks)):
+            raise PackingError(
+                f"stems {list(names)} do not follow one another from input to output"
+            )
+        nodes = self._recording.nodes
+        start = next(node for node in nodes if node.op == "placeholder")
+        result = next(node for node in nodes if node.op == "output").args[0]
+        if not isinstance(result, fx.Node):
+            raise PackingError(
+                f"the network returns a {type(result).__name__}; it must be one tensor"
+            )
+        ends = [*(self._ends[name] for name in names), result]
+        root: Root = self._recording.graph
+        if network is not None:
+            root = _named(network, self._recording)
+        return [self._segment(root, *places) for places in pairwise([start, *ends])]
+
+    def _segment(self, root: Root, start: fx.Node, end: fx.Node) -> fx.GraphModule:
+        """What runs after `start` up to `end`, as a module of one input."""
+        graph = fx.Graph()
+        copies = {start: graph.placeholder("x")}
+
+        def copied(node: fx.Node) -> fx.Node:
+            if node not in copies:  # a constant may have been met by an earlier segment first
+                copies[node] = graph.node_copy(node, copied)
+            return copies[node]
+
+        nodes, values = self._recording.nodes, self._recording.values
+        first, last = nodes.index(start) + 1, nodes.index(end) + 1
+        for node, value in zip(nodes[first:last], values[first:last], strict=True):
+            if node.op != "placeholder":
+                copied(node).meta["shape"] = value.sizes if isinstance(value, Shape) else None
+        graph.output(copies[end])
+        return fx.GraphModule(root, graph)
+
+
+def _named(network: nn.Module, recording: Recording) -> dict[str, Any]:
+    """What the nodes of a recording call by name, as another network of the same kind has it."""
+    found = {}
+    for node in recording.nodes:
+        if node.op in ("call_module", "get_attr"):
+            name = str(node.target)
+            try:
+                found[name] = attrgetter(name)(network)
+            except AttributeError:  # made while the network ran, and the same in all of them
+                found[name] = attrgetter(name)(recording.graph)
     return found
 
 
@@ -148,25 +214,6 @@ def work_of(segment: fx.GraphModule) -> int:
         if isinstance(layer, PACKABLE):
             found += math.prod(node.meta["shape"]) * (layer.weight.numel() // len(layer.weight))
     return found
-
-
-def _segment(recording: Recording, start: fx.Node, end: fx.Node) -> fx.GraphModule:
-    """What runs after `start` up to `end`, as a module of one input."""
-    graph = fx.Graph()
-    copies = {start: graph.placeholder("x")}
-
-    def copied(node: fx.Node) -> fx.Node:
-        if node not in copies:  # a constant may have been met by an earlier segment first
-            copies[node] = graph.node_copy(node, copied)
-        return copies[node]
-
-    nodes = recording.nodes
-    first, last = nodes.index(start) + 1, nodes.index(end) + 1
-    for node, value in zip(nodes[first:last], recording.values[first:last], strict=True):
-        if node.op != "placeholder":
-            copied(node).meta["shape"] = value.sizes if isinstance(value, Shape) else None
-    graph.output(copies[end])
-    return fx.GraphModule(recording.graph, graph)
 
 
 def _found(recording: Recording) -> Iterator[tuple[Split, fx.Node]]:
