@@ -53,7 +53,10 @@ def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path])
     ("spec", "message"),
     [
         ({"tabel": "x.csv"}, "data: unknown key 'tabel'; did you mean 'table'?"),
-        ({"table": "x.csv", "folder": "x"}, "give exactly one of table, folder, synthetic"),
+        (
+            {"table": "x.csv", "folder": "x"},
+            "give exactly one of table, folder, dataset, syn",
+        ),
         ({"rename": {}}, "give exactly one of"),
         ([], "data: an empty list"),
         ({"synthetic": {"peple": 3}}, "synthetic: unknown key 'peple'; did you mean 'people'?"),

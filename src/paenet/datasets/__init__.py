@@ -6,7 +6,7 @@ from paenet.datasets.examples import Examples, join
 from paenet.datasets.folder import read_folder
 from paenet.datasets.images import Images
 from paenet.datasets.pairs import Pairs, read_pairs
-from paenet.datasets.published import PUBLISHED, Published, published, read_published
+from paenet.datasets.published import PUBLISHED, Published, published, read_published, survey
 from paenet.datasets.skipped import Skipped
 from paenet.datasets.sources import PLACES, open_examples, origins, pairs_at, split_names
 from paenet.datasets.synthetic import EXPRESSIONS, GENDERS, synthetic_faces
@@ -35,5 +35,6 @@ __all__ = [
     "read_published",
     "read_table",
     "split_names",
+    "survey",
     "synthetic_faces",
 ]

@@ -72,10 +72,10 @@ class Tally:
     def extend(self, skipped: Skipped) -> None:
         """Counts what another source leaves out, too."""
         for reason, rows in skipped.counts.items():
-            places = skipped.first[reason]
-            for place in places:
+            *others, last = skipped.first[reason]
+            for place in others:
                 self.add(reason, place)
-            self.add(reason, places[-1], rows - len(places))
+            self.add(reason, last, rows - len(others))
 
     def result(self) -> Skipped:
         """What was counted."""

@@ -8,6 +8,7 @@ from paenet.datasets.published.registry import (
     published,
     read_published,
 )
+from paenet.datasets.published.surveying import survey
 
 __all__ = [
     "PUBLISHED",
@@ -16,4 +17,5 @@ __all__ = [
     "published",
     "read_lfw_pairs",
     "read_published",
+    "survey",
 ]
