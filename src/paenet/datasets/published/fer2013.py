@@ -9,12 +9,11 @@ import numpy as np
 
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Pixels
-from paenet.datasets.published.lines import LONGEST, read_rows
+from paenet.datasets.published.lines import check_header, raw_lines, read_rows
 from paenet.datasets.published.listing import Label, Listing, Unknown, label
 from paenet.datasets.published.options import one_of
 from paenet.datasets.published.slices import Slice
 from paenet.datasets.skipped import quoted
-from paenet.errors import suggest
 
 LABELS = ("expression",)
 SIDE = 48
@@ -58,17 +57,18 @@ def list_fer2013(root: Path, *, labels: str = "fer2013") -> Listing:
     # By number of the row in fer2013.csv, which FER+'s file follows row by row.
     votes = None if labels == "fer2013" else dict(_votes(root / "fer2013new.csv", listing))
     for index, cells, offset, place in _rows(file, listing):
-        emotion, pixels, usage = (cells[name] for name in _COLUMNS)
-        split = SPLITS.get(usage.decode("latin-1").strip())
+        pixels = cells["pixels"]
+        emotion, usage = (
+            cells[name].decode("latin-1").strip('" \r\n') for name in ("emotion", "usage")
+        )
+        split = SPLITS.get(usage)
         if split is None:
-            listing.skip(f"usage {quoted(usage.decode('latin-1'))}", place)
+            listing.skip(f"usage {quoted(usage)}", place)
             continue
         if pixels.strip().count(b" ") != SIDE * SIDE - 1:
             listing.skip(f"not {SIDE * SIDE} pixels", place)
             continue
-        row: dict[str, Label] = {
-            "expression": label("expression", emotion.decode("latin-1"), EXPRESSIONS)
-        }
+        row: dict[str, Label] = {"expression": label("expression", emotion, EXPRESSIONS)}
         if votes is not None:
             counts = votes.get(index, {})
             row["expression"] = _majority(counts)
@@ -98,28 +98,19 @@ def pixels_of_text(data: bytes, name: str) -> Pixels:
 
 def _rows(file: Path, listing: Listing) -> Iterator[tuple[int, dict[str, bytes], int, str]]:
     """Number and cells by column of each row, and where in the file its pixels begin."""
-    try:
-        with file.open("rb") as opened:
-            header = opened.readline(LONGEST).removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-            names = [name.strip().strip('"').lower() for name in header.split(",")]
-            for name in _COLUMNS:
-                if name not in names:
-                    raise DataError(f"{file}: no column {name!r}{suggest(name, names)}")
-            start, number = opened.tell(), 1
-            while line := opened.readline(LONGEST):
-                cells = line.split(b",")
-                number += 1
-                place = f"{file.name} line {number}"
-                if len(cells) == len(names):
-                    at = names.index("pixels")
-                    before = sum(len(cell) + 1 for cell in cells[:at])
-                    row = dict(zip(names, cells, strict=True))
-                    yield number - 2, row, start + before, place
-                elif line.strip():
-                    listing.skip(f"{len(cells)} cells, not {len(names)}", place)
-                start += len(line)
-    except OSError as error:
-        raise DataError(f"{file}: {error.strerror or error}; put fer2013.csv there") from None
+    lines = raw_lines(file)
+    first = next(lines, None)
+    header = b"" if first is None else first.data
+    names = [cell.strip().strip('"').lower() for cell in header.decode("latin-1").split(",")]
+    check_header(file, names, _COLUMNS)
+    for line in lines:
+        cells = line.data.split(b",")
+        if len(cells) == len(names):
+            before = sum(len(cell) + 1 for cell in cells[: names.index("pixels")])
+            row = dict(zip(names, cells, strict=True))
+            yield line.number - 2, row, line.offset + before, line.place
+        elif line.data.strip():
+            listing.skip(f"{len(cells)} cells, not {len(names)}", line.place)
 
 
 def _votes(file: Path, listing: Listing) -> Iterator[tuple[int, dict[str, int]]]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from paenet.datasets.errors import DataError
 from paenet.datasets.published.listing import Listing
+from paenet.datasets.skipped import quoted
 from paenet.errors import suggest
 
 LONGEST = 2**16  # bytes of a line; a longer one is no label
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,23 @@ class Line:
     place: str
 
 
+@dataclass(frozen=True)
+class RawLine:
+    """One line of a file as it stands there.
+
+    Attributes:
+        data: with its end, without a byte order mark; at most `LONGEST` bytes.
+        offset: of its first byte.
+        number: from 1.
+        place: `"labels.csv line 7"`.
+    """
+
+    data: bytes
+    offset: int
+    number: int
+    place: str
+
+
 def read_lines(path: Path) -> Iterator[Line]:
     """The lines of a file that are not empty.
 
@@ -37,18 +56,32 @@ def read_lines(path: Path) -> Iterator[Line]:
     Raises:
         DataError: where the file cannot be read, or is UTF-16.
     """
+    for raw in raw_lines(path):
+        if raw.number == 1 and raw.data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError(f"{path}: is UTF-16; save it as UTF-8")
+        text = _decoded(raw.data).strip("\r\n")
+        if text.strip():
+            yield Line(text, raw.place)
+
+
+def raw_lines(path: Path) -> Iterator[RawLine]:
+    """The lines of a file as bytes; of a line without end, only its beginning.
+
+    Raises:
+        DataError: where the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(LONGEST):
+            offset = number = 0
+            while data := file.readline(LONGEST):
                 number += 1
-                if number == 1:
-                    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-                        raise DataError(f"{path}: is UTF-16; save it as UTF-8")
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                text = _decoded(raw).strip("\r\n")
-                if text.strip():
-                    yield Line(text, f"{path.name} line {number}")
+                mark = BOM if number == 1 and data.startswith(BOM) else b""
+                start, offset = offset + len(mark), offset + len(data)
+                rest = data
+                while len(rest) == LONGEST and not rest.endswith(b"\n"):
+                    rest = file.readline(LONGEST)
+                    offset += len(rest)
+                yield RawLine(data[len(mark) :], start, number, f"{path.name} line {number}")
     except OSError as error:
         raise DataError(
             f"{path}: {error.strerror or error}; put the data set's label file there"
@@ -86,10 +119,7 @@ def read_rows(
     header = [cell.lower() for cell in split_cells(first.text, delimiter) or ()]
     if len(header) == len(usual) and needed[0] not in header:
         header, lines = list(usual), chain([first], lines)
-    for name in needed:
-        if header.count(name) != 1:
-            problem = "two columns" if name in header else "no column"
-            raise DataError(f"{path}: {problem} {name!r} in its first line{suggest(name, header)}")
+    check_header(path, header, needed)
     for line in lines:
         cells = split_cells(line.text, delimiter)
         if cells is None:
@@ -98,6 +128,19 @@ def read_rows(
             listing.skip(f"{len(cells)} cells, not {len(header)}", line.place)
         else:
             yield dict(zip(header, cells, strict=True)), line.place
+
+
+def check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuses a file whose first line does not name the needed columns.
+
+    Raises:
+        DataError: names the file and the column, and offers the nearest one.
+    """
+    for name in needed:
+        if header.count(name) != 1:
+            problem = "two columns" if name in header else "no column"
+            known = [quoted(column)[1:-1] for column in header[:20]]
+            raise DataError(f"{path}: {problem} {name!r} in its first line{suggest(name, known)}")
 
 
 def split_cells(text: str, delimiter: str = ",") -> list[str] | None:
