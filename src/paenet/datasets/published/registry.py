@@ -176,7 +176,7 @@ def published(name: object) -> Published:
     Raises:
         DataError: where there is none; offers the nearest name.
     """
-    if name not in PUBLISHED:
+    if str(name) not in PUBLISHED:
         raise DataError(f"data: unknown dataset {name!r}{suggest(str(name), PUBLISHED)}")
     return PUBLISHED[str(name)]
 
