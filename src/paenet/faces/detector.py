@@ -100,7 +100,7 @@ class Detector:
         Raises:
             FacesError: where something is no image.
         """
-        pixels = [torch.from_numpy(np.ascontiguousarray(rgb(image))) for image in images]
+        pixels = [torch.from_numpy(np.array(rgb(image))) for image in images]
         found = []
         for batch in in_batches(pixels, lambda image: image.shape[0] * image.shape[1]):
             found += self._detect([image.to(self.device) for image in batch])
