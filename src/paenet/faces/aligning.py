@@ -83,7 +83,7 @@ def align_folder(
     if not paths:
         raise FacesError(f"{source}: no images in it ({', '.join(SUFFIXES)})")
     with Record(out, settings_of(source, framing)) as record:
-        targets = _targets(paths, framing.format)
+        targets = _targets(paths)
         jobs = [Job(path, _stamp(source / path), targets[path]) for path in paths]
         before = record.entries.copy()
         missing = [job for job in jobs if not _is_done(job, before.get(job.path), out, framing)]
@@ -130,7 +130,7 @@ def _images(source: Path) -> Iterator[str]:
                 yield path.relative_to(source).as_posix()
 
 
-def _targets(paths: list[str], ending: str) -> dict[str, str]:
+def _targets(paths: list[str]) -> dict[str, str]:
     """The crop of each photograph, without its ending: no two are the same in any letter case."""
     whole: set[str] = set()
     while True:

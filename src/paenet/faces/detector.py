@@ -76,8 +76,7 @@ class Detector:
             raise FacesError(f"thresholds: {thresholds}; give three numbers from 0 to 1")
         if not 0 < factor < 1:
             raise FacesError(f"factor: {factor}; give a number between 0 and 1, such as 0.709")
-        if not min_face >= WINDOW:
-            raise FacesError(f"min_face: {min_face}; give at least {WINDOW} pixels")
+        check_min_face(min_face)
         self.thresholds = thresholds
         self.factor = factor
         self.min_face = min_face
@@ -205,6 +204,16 @@ class _Cascade:
     def pick(self, *values: Tensor) -> list[Tensor]:
         """What was said of the boxes that were kept last."""
         return [value[self._kept] for value in values]
+
+
+def check_min_face(min_face: float) -> None:
+    """Refuses a smallest face that P-Net's window cannot hold.
+
+    Raises:
+        FacesError: names the value and the range.
+    """
+    if not WINDOW <= min_face < float("inf"):
+        raise FacesError(f"min_face: {min_face}; give {WINDOW} pixels or more")
 
 
 def in_batches(images: Iterable[T], area: Callable[[T], int]) -> Iterator[list[T]]:

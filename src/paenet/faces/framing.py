@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from paenet.faces.cropping import MarginIn, Which, check_framing, choose, crop
-from paenet.faces.detector import Faces
+from paenet.faces.detector import Faces, check_min_face
 from paenet.faces.errors import FacesError
 from paenet.faces.pixels import Pixels
 from paenet.faces.similarity import align
@@ -50,6 +50,7 @@ class Framing:
             if value not in known:
                 raise FacesError(f"{name}: {value!r}; give {', '.join(known)}")
         check_framing(self.size, self.margin if self.method == "crop" else 0, self.margin_in)
+        check_min_face(self.min_face)
 
     def choose(self, faces: Faces, pixels: Pixels) -> Faces:
         """The faces to cut out of a photograph."""

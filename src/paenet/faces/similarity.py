@@ -73,11 +73,11 @@ def align(image: Image, landmarks: ArrayLike, size: int = 112) -> Pixels:
     pixels = rgb(image)
     if 0 in pixels.shape:
         raise FacesError("the image is empty; give one with pixels")
-    back = similarity(TEMPLATE * (size / TEMPLATE_SIZE), points)
+    back = _inverse(similarity(points, TEMPLATE * (size / TEMPLATE_SIZE)))
     # From here on corners, not centres, are at whole coordinates: as Pillow counts.
     back[:, 2] += 0.5 - back[:, :2].sum(1) / 2
     photograph = Pillow.fromarray(np.ascontiguousarray(pixels))
-    shrinks = int(np.hypot(*back[:, 0]))
+    shrinks = int(min(np.hypot(*back[:, 0]), max(photograph.size)))
     if shrinks > 1:
         photograph = photograph.reduce(shrinks)
         back = back / shrinks
@@ -86,6 +86,16 @@ def align(image: Image, landmarks: ArrayLike, size: int = 112) -> Pixels:
         (size, size), Pillow.Transform.AFFINE, coefficients, Pillow.Resampling.BILINEAR
     )
     return np.asarray(face)
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The similarity that undoes another, `(2, 3)` both."""
+    cos, sin = matrix[:, 0]
+    scale = cos**2 + sin**2
+    if not scale > 0:
+        raise FacesError("landmarks have no likeness to a face; no rotation can be found from them")
+    turn = np.array([[cos, sin], [-sin, cos]]) / scale
+    return np.c_[turn, -turn @ matrix[:, 2]]
 
 
 def _complex(points: ArrayLike) -> NDArray[np.complex128]:
