@@ -12,7 +12,7 @@ from paenet.errors import PaenetError
 
 # No `import` statements: they would make every room depend on all the others.
 _ROOMS = (
-    *("backbones", "bench", "cli", "datasets", "engine", "packfile", "packing", "tasks"),
+    *("backbones", "bench", "cli", "datasets", "engine", "faces", "packfile", "packing", "tasks"),
     "training",
 )
 

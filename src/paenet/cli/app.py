@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from paenet.cli import (
     add,
+    align,
     bench,
     cache,
     check,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "check": check.check,
     "eval": evaluate.evaluate,
+    "align": align.align,
     "env": env.env,
 }
 for name, command in COMMANDS.items():

@@ -36,8 +36,7 @@ def decode(data: bytes, name: str) -> Pixels:
                     f"{name}: {image.width}x{image.height} pixels; "
                     f"at most {MAX_PIXELS // 10**6} million are read"
                 )
-            upright = ImageOps.exif_transpose(image)
-            return np.array(_eight_bits(upright).convert("RGB"))
+            return upright(image)
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -47,6 +46,18 @@ def decode(data: bytes, name: str) -> Pixels:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{name}: broken image: {reason}") from None
+
+
+def upright(image: Image.Image) -> Pixels:
+    """The pixels of Pillow's image, its EXIF orientation applied, RGB.
+
+    Returns:
+        `(height, width, 3)`.
+
+    Raises:
+        ValueError: where its pixels have no known range.
+    """
+    return np.array(_eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -1,0 +1,122 @@
+"""`pae align`: what it prints, how it refuses, and that a kill loses nothing."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paenet import datasets
+from tests.cli.answers import contents, document, refusal
+from tests.cli.conftest import Pae
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Two portraits, a blank and a broken file."""
+    folder = tmp_path / "in"
+    drawn = datasets.synthetic_faces(people=2, per_person=1, size=160)
+    for row in range(2):
+        (folder / str(row)).mkdir(parents=True)
+        Image.fromarray(drawn.read(row)).save(folder / str(row) / "face.png")
+    Image.fromarray(np.zeros((60, 60, 3), np.uint8)).save(folder / "blank.png")
+    (folder / "bad.jpg").write_bytes(b"hello")
+    return folder
+
+
+def test_a_folder_is_aligned_and_told_of(photographs: Path, tmp_path: Path, pae: Pae) -> None:
+    out = tmp_path / "out"
+    found = document(pae("align", photographs, out, "--workers", "1", "--json"))
+    assert found.pop("seconds") > 0
+    assert found == {
+        "images": 4,
+        "aligned": 2,
+        "crops": 2,
+        "without": [{"path": "blank.png", "reason": "no face found"}],
+        "broken": [
+            {
+                "path": "bad.jpg",
+                "reason": "not an image (5 bytes); it can be JPEG, PNG, WEBP, BMP, GIF, TIFF, PPM",
+            }
+        ],
+        "done_before": 0,
+        "table": str(out / "alignment.csv"),
+    }
+    for row in range(2):
+        assert Image.open(out / str(row) / "face.png").size == (160, 160)
+    again = pae("align", photographs, out, "--workers", "1")
+    assert again.code == 0
+    assert "broken: bad.jpg: not an image" in again.out
+    assert any(line.split() == ["done", "before", "4"] for line in again.out.splitlines())
+
+
+def test_options_reach_the_crops(photographs: Path, tmp_path: Path, pae: Pae) -> None:
+    out = tmp_path / "out"
+    options = ["--method", "similarity", "--size", "64", "--faces", "all", "--format", "jpg"]
+    assert pae("align", photographs, out, "--workers", "1", *options).code == 0
+    assert Image.open(out / "0" / "face_0.jpg").size == (64, 64)
+
+
+def test_places_that_cannot_be_are_refused_in_one_line(
+    photographs: Path, tmp_path: Path, pae: Pae
+) -> None:
+    out = tmp_path / "out"
+    refusal(pae("align", tmp_path / "none", out), tmp_path / "none", "no such folder")
+    refusal(pae("align", photographs / "bad.jpg", out), "bad.jpg", "not a folder")
+    refusal(pae("align", photographs, photographs / "crops"), "crops", "outside")
+    refusal(pae("align", photographs, photographs), "outside")
+    (tmp_path / "empty").mkdir()
+    refusal(pae("align", tmp_path / "empty", out), "empty", "no images")
+    assert not out.exists()
+    (tmp_path / "file").touch()
+    refusal(pae("align", photographs, tmp_path / "file" / "out"), tmp_path / "file")
+    refusal(pae("align", photographs, tmp_path / "file"), tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--size", "0"], "--size"),
+        (["--margin", "160"], "margin: 160"),
+        (["--method", "eyes"], "eyes"),
+        (["--min-face", "3"], "--min-face"),
+    ],
+)
+def test_options_out_of_range_are_refused_in_one_line(
+    options: list[str], named: str, photographs: Path, tmp_path: Path, pae: Pae
+) -> None:
+    refusal(pae("align", photographs, tmp_path / "out", *options), named)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_killed_with_its_workers_at_work_it_ends_as_if_it_never_was(
+    photographs: Path, tmp_path: Path, pae: Pae
+) -> None:
+    face = (photographs / "0" / "face.png").read_bytes()
+    for number in range(100):
+        (photographs / f"{number:03}.png").write_bytes(face)
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert pae("align", photographs, whole, "--workers", "1").code == 0
+    command = [sys.executable, "-m", "paenet", "align", photographs, out, "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    record = out / ".alignment.jsonl"
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if record.exists() and record.read_bytes().count(b"\n") > 16:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    # Without their parent the workers end too; until then they may write a crop, whole.
+    time.sleep(1)
+    found = document(pae("align", photographs, out, "--workers", "1", "--json"))
+    assert found["done_before"] >= 16
+    made, expected = contents(out), contents(whole)
+    for folder in (made, expected):
+        del folder[record.name]  # in the order in which the workers came
+    assert made == expected
