@@ -14,7 +14,9 @@ from paenet.cli.output import Json, emit, table
 
 def align(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A folder of photographs.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder for the crops.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder for the crops and alignment.csv.")
+    ],
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; one for each processor without it.")
     ] = None,
@@ -41,10 +43,7 @@ def align(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Find the faces of every photograph below IN and write them to OUT, folders as they are.
-
-    Started again, it does what is missing. OUT/alignment.csv tells of every photograph.
-    """
+    """Cut the faces out of every photograph below IN; started again, it does what is missing."""
     from paenet.faces import Framing, align_folder
     from paenet.training import Live
 
