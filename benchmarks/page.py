@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.alignment_page import alignment
+from benchmarks.export_page import export
 from benchmarks.markdown import origin, table
 from benchmarks.stems import tried
 from paenet.bench import speed_figures
@@ -21,7 +22,13 @@ goals, rollbacks and stopping looked at validation only.
 
 def page(documents: dict[str, dict[str, Any]]) -> str:
     """The whole page from the documents by name."""
-    sections = {"run": _run, "speed": _speed, "file": _file, "alignment": alignment}
+    sections = {
+        "run": _run,
+        "speed": _speed,
+        "file": _file,
+        "export": export,
+        "alignment": alignment,
+    }
     parts = [HEAD]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]

@@ -9,6 +9,7 @@ from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
 from paenet.training.judging import judge
 from paenet.training.opening import own_builder
+from paenet.training.plan import TaskPlan
 from paenet.training.progress import Live, Reporter, Silent
 from paenet.training.quickstart import quickstart
 from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, place_weights
@@ -23,6 +24,7 @@ __all__ = [
     "Reporter",
     "RunError",
     "Silent",
+    "TaskPlan",
     "add",
     "cache_folder",
     "cache_sizes",

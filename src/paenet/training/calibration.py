@@ -9,6 +9,7 @@ from torch import Tensor
 
 from paenet import packfile
 from paenet.datasets import open_examples
+from paenet.datasets.sources import Spec
 from paenet.training.base import view_of
 from paenet.training.data import decode
 from paenet.training.environment import cache_folder
@@ -17,7 +18,7 @@ from paenet.training.plan import Input
 
 def calibration_images(
     path: str | Path,
-    data: str | Path,
+    data: Spec,
     *,
     split: str = "train",
     count: int = 256,
@@ -27,7 +28,7 @@ def calibration_images(
 
     Args:
         path: of the pack.
-        data: a table or an image folder.
+        data: a table, an image folder, or a source as a recipe has it.
         split: of `data`.
         count: they are taken evenly from all of the split.
 
@@ -36,7 +37,7 @@ def calibration_images(
         PackFileError, DataError: as pack and data have them.
     """
     view = view_of(packfile.describe(path)["about"], path)
-    examples = open_examples(str(data), split)
+    examples = open_examples(data, split)
     if count < len(examples):
         rows = np.linspace(0, len(examples) - 1, count).round().astype(np.int64)
         examples = examples.select(rows)

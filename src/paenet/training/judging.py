@@ -10,6 +10,7 @@ from torch import nn
 
 from paenet import packfile, tasks
 from paenet.datasets import open_examples
+from paenet.datasets.sources import Spec
 from paenet.engine import OnnxNetwork
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
@@ -27,7 +28,7 @@ from paenet.training.sources import ImageSource
 def judge(
     path: str | Path,
     name: str,
-    data: str | Path | Mapping[str, Any],
+    data: Spec,
     *,
     split: str | None = "test",
     label: str | None = None,
@@ -66,9 +67,9 @@ def judge(
     except (KeyError, TypeError):
         raise RunError(f"{path}: does not say what kind of task {name!r} is") from None
     cache = (cache or cache_folder()) / "images"
-    source = data if isinstance(data, Mapping) else str(data)
+    source = str(data) if isinstance(data, Path) else data
     if isinstance(task, Identity):
-        place = source if isinstance(source, str) else source.get("root")
+        place = source.get("root") if isinstance(source, Mapping) else source
         if not isinstance(place, str):
             raise RunError(f"{name}: is an identity; give a pairs file or the folder of LFW")
         return {"task": name, "data": source} | _verification(
