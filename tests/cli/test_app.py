@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import paenet
 from paenet import training
 from paenet.cli.app import COMMANDS
 from tests.cli.answers import refusal
@@ -29,6 +30,11 @@ def test_help_lists_every_command_in_the_order_of_the_app(pae: Pae) -> None:
     assert done.code == 0
     assert listed(done.out) == [*COMMANDS, "bench", "cache", "datasets"]
     assert done.err == ""
+
+
+def test_the_version_is_printed(pae: Pae) -> None:
+    done = pae("--version")
+    assert (done.code, done.out, done.err) == (0, f"paenet {paenet.__version__}\n", "")
 
 
 def test_without_a_command_the_help_is_shown_and_nothing_is_complained_about(pae: Pae) -> None:

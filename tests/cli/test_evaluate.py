@@ -77,7 +77,7 @@ def test_an_identity_is_judged_on_pairs(pack: Path, faces: Path, pae: Pae) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--task", "shadow"], "no task 'shadow' in the pack; did you mean 'shade'?"),
+        (["--task", "shadow"], "pack.pae: has no task 'shadow'; did you mean 'shade'?"),
         (["--task", "shade", "--split", "tset"], "no examples in split 'tset'"),
         (["--task", "shade", "--label", "shdae"], "no column 'shdae'; did you mean 'shade'?"),
         (["--task", "shade", "--label", "age"], "is not a class; known: dark, light"),

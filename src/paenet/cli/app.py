@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+import paenet
 from paenet.cli import (
     add,
     align,
@@ -62,10 +63,20 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(datasets.app, name="datasets")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"paenet {paenet.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error.", is_eager=True)
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
     ] = False,
 ) -> None:
     """Many tasks in one network, added one by one, none ever changed."""

@@ -32,10 +32,7 @@ def export(
     backbone: Own = None,
     as_json: Json = False,
 ) -> None:
-    """Write tasks as one ONNX model, what they share once, and hold it against the networks.
-
-    `pae eval --onnx` measures a model as it measures a pack.
-    """
+    """Write tasks as one ONNX model; `pae eval --onnx` measures it."""
     from paenet import engine, training
 
     calibrate = None if int8 is None else training.calibration_images(file, int8, count=images)

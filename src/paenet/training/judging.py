@@ -12,6 +12,7 @@ from paenet import packfile, tasks
 from paenet.datasets import open_examples
 from paenet.datasets.sources import Spec
 from paenet.engine import OnnxNetwork
+from paenet.errors import suggest
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
 from paenet.tasks import Identity
@@ -60,6 +61,8 @@ def judge(
         PackFileError, PackingError, DataError, TaskError: as pack, task and data have them.
     """
     held = packfile.read(path, backbone=backbone)
+    if name not in held.pack.tasks:
+        raise RunError(f"{path}: has no task {name!r}{suggest(name, held.pack.tasks)}")
     network = held.pack.materialize(name) if onnx is None else _exported(held.pack, name, onnx)
     view = view_of(held.about, path)
     try:
