@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.alignment_page import alignment
+from benchmarks.beside import beside
 from benchmarks.export_page import export
 from benchmarks.markdown import origin, table
 from benchmarks.stems import tried
@@ -29,7 +30,8 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
         "export": export,
         "alignment": alignment,
     }
-    parts = [HEAD]
+    runs = {name: one for name, one in documents.items() if one["kind"] == "run"}
+    parts = [HEAD, *beside(runs)]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]
     return "\n".join(parts) + "\n"
@@ -46,8 +48,8 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         "*Individual* is the dense network fine-tuned for that task alone on the same data, with "
-        "as many epochs as the task had in training and pruning together; for identity it is the "
-        "dense network that the packed one imitates. *pairs* are face pairs in ten folds (LFW), "
+        f"the budget that the recipe names ({_epochs(tasks)}); for identity it is the dense "
+        "network that the packed one imitates. *pairs* are face pairs in ten folds (LFW), "
         "threshold chosen on the other nine."
     )
     yield ""
@@ -110,6 +112,13 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     broken = document["laws"]["broken"]
     verified = "; ".join(document["laws"]["verified"])
     yield f"`pae check`: {'; '.join(broken)}" if broken else f"`pae check` verified: {verified}."
+
+
+def _epochs(tasks: dict[str, Any]) -> str:
+    """How long each task's own network was trained."""
+    references = {name: task["goal"]["reference"] for name, task in tasks.items()}
+    known = {name: found["epochs"] for name, found in references.items() if found}
+    return ", ".join(f"{name} {epochs:g} epochs" for name, epochs in known.items() if epochs)
 
 
 def _stems(document: dict[str, Any]) -> Iterable[str]:

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import results
+from benchmarks.beside import beside
 from benchmarks.page import page
 from benchmarks.plot import plot
 from paenet import training
@@ -88,3 +90,22 @@ def test_the_committed_page_is_what_its_json_files_make() -> None:
     }
     assert documents
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == page(documents)
+
+
+def test_runs_over_the_same_tasks_stand_side_by_side() -> None:
+    def run(value: float, work: float) -> dict[str, Any]:
+        reached = {"accuracy": {"value": value}}
+        task = {
+            "goal": {"metric": "accuracy", "reference": {"val": reached, "test": reached}},
+            "val": reached,
+            "test": reached,
+            "own_work": work,
+        }
+        sizes = {"accounting": {"separate_mib": 10.0}, "file_bytes": 2**20}
+        return {"tasks": {"gender": task, "age": task}, **sizes}
+
+    lines = list(beside({"whole": run(0.8, 1.0), "stems": run(0.7, 0.1)}))
+    assert "| task | metric | individual | whole | stems |" in lines
+    assert "| gender | accuracy | 0.800 / 0.800 | 0.800 / 0.800 | 0.700 / 0.700 |" in lines
+    assert "| forward cost |  | 2.00 | 2.00 | 0.20 |" in lines
+    assert not list(beside({"whole": run(0.8, 1.0)}))
