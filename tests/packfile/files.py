@@ -80,8 +80,11 @@ def changed(path: Path, change: Change) -> Path:
     document, tensors = decoded(path)
     records = {task["slot"]: task for task in document["tasks"]}
     codings = {slot: dict(task["codings"]) for slot, task in records.items()}
+    slots = {task["name"]: slot for slot, task in records.items()}
+    picking = [slot for slot, task in records.items() if task.get("picks")]
+    sees = {s: [slots[n] for n in records[s]["sees"]] if s in picking else [] for s in records}
     change(document, tensors)
-    streams, found = encode(tensors, dict.fromkeys(records, ()), LEVEL)
+    streams, found = encode(tensors, sees, picking, LEVEL)
     for slot, task in records.items():
         if task.get("codings") == codings[slot]:
             task["codings"] = asdict(found[slot])

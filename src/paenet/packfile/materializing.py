@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
+from paenet.packfile import picks
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents, Part
 from paenet.packfile.errors import PackFileError
@@ -43,7 +44,8 @@ def materialize(
         name: {records[name].slot, *(records[base].slot for base in first)} for name in names
     }
     states = {name: pack.private_of(pack.tasks[name]) for name in names}
-    for layer, parts in held.layers(set().union(*slots.values())):
+    own = {records[name].slot for name in names}
+    for layer, parts in held.layers(set().union(*slots.values()), own):
         like = held.listed[named.theta(layer)]
         used = [
             (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
@@ -51,10 +53,14 @@ def materialize(
         for part in parts:
             _refuse_infinite({named.theta(layer): part.values})
         for name, weight in zip(names, _weights(like, parts, used), strict=True):
-            maps = pack.widths[records[name].width].maps
-            states[name][join(layer, "weight")] = (
-                weight if maps is None else maps[layer].narrow(weight)
-            )
+            width = pack.widths[records[name].width]
+            state = width.narrow(layer, weight)
+            part = next(part for part in parts if part.slot == records[name].slot)
+            if part.picked is not None:
+                mine = width.narrow(layer, part.mask.tensor)
+                picked = picks.narrowed(name, layer, width, part.picked)
+                state = state.masked_fill(~(picked | mine), 0)
+            states[name][join(layer, "weight")] = state
         del parts  # before the next layer takes as much
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
 
