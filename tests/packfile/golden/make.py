@@ -113,10 +113,10 @@ def of_picks() -> Made:
     learnt(pack, "base")
     on_grid(pack, "base", torch.rand_like)
     for name, width, arguments in (
+        ("stem", None, {"sees": "all", "stem": "0"}),
         ("wide", 1.4, {"sees": "all"}),
         ("piggyback", None, {"claims": "none"}),
         ("small", 0.7, {"sees": "all"}),
-        ("stem", None, {"sees": "all", "stem": "0"}),
     ):
         learner = pack.learn(name, head=nn.Linear(4, 2), picks=True, **arguments)
         if width is not None:
