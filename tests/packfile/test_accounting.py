@@ -48,7 +48,7 @@ def test_a_pick_is_an_eighth_of_a_byte_for_each_weight_that_may_be_picked() -> N
     picked = sum(int(p.sum()) for p in (pack.tasks["gender"].picked or {}).values())
     assert 0 < picked < 321
     assert (gender["owned"], gender["seen"], gender["picks"]) == (0, picked, 321)
-    assert gender["paper_mib"] == (4 * (gender["private"] + 21) + 321 / 8) / MIB
+    assert gender["paper_mib"] == (4 * (gender["private"] + 14) + 321 / 8) / MIB
 
 
 def test_a_task_on_the_bases_norms_has_none_of_its_own() -> None:
