@@ -14,7 +14,7 @@ from paenet.packfile.decoding import Contents, Part
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.restoring import frame
 from paenet.packfile.weights import scatter
-from paenet.packing import PackedTask
+from paenet.packing import PackedTask, PackWidth
 from paenet.packing.layout import join
 from paenet.packing.widening import Builder
 
@@ -47,22 +47,28 @@ def materialize(
     own = {records[name].slot for name in names}
     for layer, parts in held.layers(set().union(*slots.values()), own):
         like = held.listed[named.theta(layer)]
-        used = [
+        owners = [
             (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
         ]
+        picking = {part.slot: part for part in parts if part.picked is not None}
         for part in parts:
             _refuse_infinite({named.theta(layer): part.values})
-        for name, weight in zip(names, _weights(like, parts, used), strict=True):
+        for name, weight in zip(names, _weights(like, parts, owners), strict=True):
             width = pack.widths[records[name].width]
             state = width.narrow(layer, weight)
-            part = next(part for part in parts if part.slot == records[name].slot)
-            if part.picked is not None:
-                mine = width.narrow(layer, part.mask.tensor)
-                picked = picks.narrowed(name, layer, width, part.picked)
-                state = state.masked_fill(~(picked | mine), 0)
+            if records[name].slot in picking:
+                used = _used(picking[records[name].slot], name, layer, width)
+                state = state.masked_fill(~used, 0)
             states[name][join(layer, "weight")] = state
-        del parts  # before the next layer takes as much
+        del parts, picking  # before the next layer takes as much
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
+
+
+def _used(part: Part, name: str, layer: str, width: PackWidth) -> Tensor:
+    """Bool, at the width of a task that picks: what it has picked and what is its own."""
+    assert part.picked is not None
+    picked = picks.narrowed(name, layer, width, part.picked)
+    return picked | width.narrow(layer, part.mask.tensor)
 
 
 def _has_in_stem(task: PackedTask, layer: str) -> bool:
