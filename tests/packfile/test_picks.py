@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from paenet.packfile import PackFileError, check, describe, extract, load, merge, read
-from paenet.packing import Pack
+from paenet.packing import Pack, scores_of
 from paenet.packing.fingerprint import fingerprint_of
 from tests.packfile.files import (
     SPEC,
@@ -125,6 +125,24 @@ def test_a_stem_has_no_bits(tmp_path: Path) -> None:
         assert len(content(frames["task.2.picks"])) == sum(-(-count // 8) for count in seen)
 
     reframed(path, look)
+
+
+def test_what_it_owns_is_on_steps_of_all_that_it_sees(tmp_path: Path) -> None:
+    pack = Pack(nn.Linear(64, 64))
+    for name in ("base", "task"):
+        learner = pack.learn(name, head=nn.Identity(), picks=True)
+        with torch.no_grad():
+            for theta, _ in learner.owned().values():
+                theta.normal_(std=0.01)
+            for scores in scores_of(learner):
+                scores[torch.rand(scores.shape) < 0.5] = 0.0
+        learner.prune(to=0.5)
+        learner.snap("int8")
+        learner.freeze()
+    path = saved(pack, tmp_path)
+    assert [task["codings"]["values"] for task in describe(path)["tasks"]] == ["int8", "int8"]
+    again = read(path, backbone=nn.Linear(64, 64)).pack
+    assert again.fingerprint("task") == pack.fingerprint("task")
 
 
 def test_it_is_extracted_and_merged_as_it_was(tmp_path: Path) -> None:
