@@ -57,7 +57,7 @@ def test_a_weight_is_used_where_its_score_is_above_the_threshold() -> None:
     assert weight.scores is not None
     with torch.no_grad():
         weight.scores.copy_(torch.tensor([[0.0, START, THRESHOLD], [-1.0, 1.0, 1.0]]))
-    expected = torch.tensor([[float(theta[0, 0]), 2.0, 0.0], [0.0, -5.0, 0.0]])
+    expected = torch.tensor([[theta[0, 0].item(), 2.0, 0.0], [0.0, -5.0, 0.0]])
     assert torch.equal(layer.weight, expected)
 
 
