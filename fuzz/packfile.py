@@ -36,7 +36,7 @@ with atheris.instrument_imports(include=["paenet.packfile"]):
 
 from paenet.packing import Pack
 from paenet.packing.fingerprint import fingerprint_of
-from tests.packfile.files import Document, Frames, content, frame, on_grid, saved, taken_apart
+from tests.packfile.files import Document, Frames, content, frame, on_grid, pick, saved, taken_apart
 from tests.packfile.grids import GRIDS
 from tests.packing.networks import batch_norm, packed, teach
 
@@ -47,6 +47,7 @@ VALUES += [[], {}, [[]], [0], [2, 2], [2**39, 0], [1] * 70, {"": {}}, ["base"]]
 VALUES += [["float32", [2, 2]], ["uint8", [0]], {"type": "Identity"}, {"type": "Sequential"}]
 NAMES = ["", "shapes", "maps", "theta.", "theta.x", "owner.0", "head.1.x", "private.1.0.bias"]
 NAMES += ["inputs.0.0", "outputs.1.1", "task.1.owners", "task.2.owners", "task.1.tables"]
+NAMES += ["task.3.picks"]
 NAMES += ["task.1.values.0", "task.1.private", "../../x", "/x", "type", "children", "\ud800"]
 
 Place = tuple[Any, ...]
@@ -74,6 +75,7 @@ def originals(folder: Path) -> list[Original]:
     learner = wide.learn("next", head=nn.Sequential(nn.Linear(6, 2), nn.PReLU()))
     learner.widen(1.5)
     learner.freeze()
+    pick(wide, "picks", 0.7, sees="all")
     found = [Original(wide, folder, batch_norm)]
     for grids in (["codebook2", "bfloat16"], ["int8", "codebook4"]):
         pack = Pack(one_layer)

@@ -121,9 +121,11 @@ def described(*names: str) -> dict[str, Any]:
             "coding": "codebook4",
             "values": 92_000_000,
             "owners": 2_900_000,
+            "picks": 2_900_000,
             "norms": 240_000,
             "head": 92_000,
             "owners_entropy": 2_900_000.0,
+            "picks_entropy": 2_900_000.0,
             "values_entropy": 92_000_000.0,
         },
     }

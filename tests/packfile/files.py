@@ -17,7 +17,7 @@ from paenet.packfile.decoding import contents
 from paenet.packfile.encoding import encode
 from paenet.packfile.schema import parse
 from paenet.packfile.streams import LEVEL, Bytes, Stream, compress
-from paenet.packing import Pack
+from paenet.packing import Pack, scores_of
 from tests.packing.networks import Promise, batch_norm, packed, teach
 
 SPEC = BackboneSpec("tests.packing.networks:batch_norm")
@@ -43,6 +43,17 @@ def grown(builder: Callable[[float], nn.Module] = batch_norm) -> tuple[Pack, Pro
     for name in pack.tasks:
         promise.make(pack, name)
     return pack, promise
+
+
+def pick(pack: Pack, name: str, width: float | None = None, **arguments: Any) -> None:
+    """A task that uses a random half of the weights that it sees."""
+    learner = pack.learn(name, picks=True, **{"head": nn.Linear(6, 2), **arguments})
+    if width is not None:
+        (learner.widen if width > 1 else learner.narrow)(width)
+    learner.prune(to=0.5)
+    for scores in scores_of(learner):
+        scores.data[torch.rand(scores.shape) < 0.5] = 0.0
+    learner.freeze()
 
 
 def tiny() -> Pack:
@@ -80,8 +91,11 @@ def changed(path: Path, change: Change) -> Path:
     document, tensors = decoded(path)
     records = {task["slot"]: task for task in document["tasks"]}
     codings = {slot: dict(task["codings"]) for slot, task in records.items()}
+    slots = {task["name"]: slot for slot, task in records.items()}
+    picking = [slot for slot, task in records.items() if task.get("picks")]
+    sees = {s: [slots[n] for n in records[s]["sees"]] if s in picking else [] for s in records}
     change(document, tensors)
-    streams, found = encode(tensors, dict.fromkeys(records, ()), LEVEL)
+    streams, found = encode(tensors, sees, picking, LEVEL)
     for slot, task in records.items():
         if task.get("codings") == codings[slot]:
             task["codings"] = asdict(found[slot])

@@ -83,6 +83,7 @@ class Stranger:
         }
         self.listed = json.loads(Content(self.streams["shapes"]).rest())  # §3
         self.tensors: dict[str, Array] = {}
+        self.picked: dict[tuple[int, str], Array] = {}
         self._read_weights()
         self._read_maps()
         for task in self.document["tasks"]:
@@ -92,6 +93,7 @@ class Stranger:
     def _read_weights(self) -> None:
         """§4."""
         tasks = self.document["tasks"]
+        slots = {task["name"]: task["slot"] for task in tasks}
         names = sorted(name for name in self.listed if name.startswith("theta."))
         contents = {
             name: Content(frame)
@@ -102,6 +104,7 @@ class Stranger:
             kind, shape = self.listed[name]
             owner = np.zeros(int(np.prod(shape)), np.uint8)
             theta = np.zeros(owner.shape, TYPES[kind])
+            layer = name.removeprefix("theta.")
             for task in tasks:
                 open_to = np.flatnonzero(owner == 0)
                 bits = np.unpackbits(
@@ -112,8 +115,20 @@ class Stranger:
                 owner[mine] = task["slot"]
                 channels = mine // max(int(np.prod(shape[1:])), 1)
                 theta[mine] = self._values(task, contents, channels, shape[0], kind)
+                if (
+                    task.get("picks")
+                    and layer not in (task.get("stem") or {"layers": []})["layers"]
+                ):
+                    seen = np.flatnonzero(np.isin(owner, [slots[other] for other in task["sees"]]))
+                    bits = np.unpackbits(
+                        contents[f"task.{task['slot']}.picks"].take(-(-len(seen) // 8))
+                    )
+                    assert not bits[len(seen) :].any()
+                    picked = np.zeros(owner.shape, bool)
+                    picked[seen] = bits[: len(seen)] == 1
+                    self.picked[task["slot"], layer] = picked.reshape(shape)
             self.tensors[name] = theta.reshape(shape)
-            self.tensors["owner." + name.removeprefix("theta.")] = owner.reshape(shape)
+            self.tensors[f"owner.{layer}"] = owner.reshape(shape)
         assert not any(content.rest() for content in contents.values())
 
     def _values(
@@ -188,9 +203,11 @@ class Stranger:
         for layer, theta in self._under("theta.", self.tensors, cut=True):
             seen = [self.document["base"]] if layer in stem["layers"] else task["sees"]
             mine = [task["slot"], *(slots[name] for name in seen)]
-            weight = np.where(
-                np.isin(self.tensors[f"owner.{layer}"], mine), theta, theta.dtype.type(0)
-            )
+            owner = self.tensors[f"owner.{layer}"]
+            used = np.isin(owner, mine)
+            if (task["slot"], layer) in self.picked:
+                used &= self.picked[task["slot"], layer] | (owner == task["slot"])
+            weight = np.where(used, theta, theta.dtype.type(0))
             if task["width"] < len(self.document["widths"]) - 1:
                 outputs = self.tensors[f"outputs.{task['width']}.{layer}"]
                 inputs = self.tensors[f"inputs.{task['width']}.{layer}"]

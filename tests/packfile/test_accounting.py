@@ -11,7 +11,7 @@ from paenet import backbones
 from paenet.packfile import accounting, read
 from paenet.packfile.accounting import MIB
 from paenet.packing import Pack
-from tests.packfile.files import grown, saved, tiny
+from tests.packfile.files import grown, pick, saved, tiny
 from tests.packing.networks import batch_norm, packed, teach
 
 
@@ -38,6 +38,17 @@ def test_every_kind_of_value_is_counted_by_hand() -> None:
     assert (found["owned"], found["free"], found["total"]) == (642, 0, 642)
     assert found["paper_mib"] == pytest.approx(2 * base["paper_mib"])
     assert found["of_separate"] == pytest.approx(base["paper_mib"] / base["separate_mib"])
+
+
+def test_a_pick_is_an_eighth_of_a_byte_for_each_weight_that_may_be_picked() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base", prune=0.5)
+    pick(pack, "gender", sees="base", claims="none")
+    gender = accounting(pack)["tasks"]["gender"]
+    picked = sum(int(p.sum()) for p in (pack.tasks["gender"].picked or {}).values())
+    assert 0 < picked < 321
+    assert (gender["owned"], gender["seen"], gender["picks"]) == (0, picked, 321)
+    assert gender["paper_mib"] == (4 * (gender["private"] + 14) + 321 / 8) / MIB
 
 
 def test_a_task_on_the_bases_norms_has_none_of_its_own() -> None:

@@ -12,7 +12,7 @@ from tests.packfile.golden import make
 from tests.packfile.stranger import Stranger
 
 EXPECTED: dict[str, Any] = json.loads(make.EXPECTED.read_text(encoding="utf-8"))
-BACKBONES = {"widths": make.grouped}
+BACKBONES = {"widths": make.grouped, "picks": make.grouped}
 
 golden = pytest.mark.parametrize("name", EXPECTED)
 

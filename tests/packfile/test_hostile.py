@@ -33,6 +33,7 @@ from tests.packfile.files import (
     frame,
     grown,
     on_grid,
+    pick,
     reframed,
     saved,
 )
@@ -43,7 +44,17 @@ VALUES = [None, True, 0, -1, 2**31, 2**64, 10**30, 0.5, 1e308, "", "base", "\x1b
 VALUES += [[], {}, [[]], {"": {}}, ["base"], {"type": "Identity"}, {"type": "Sequential"}]
 VALUES += ["float64", "codebook2", "int8", [2**39, 0], [0, 3, 3, 3], [1] * 70]
 NAMES = ["theta.x", "owner.0", "head.1.x", "", "inputs.0.0x", "private.1.0.bias.", "theta.\n"]
-NAMES += ["task.1.owners", "task.2.owners", "maps", "shapes", "task.1.tables", "../../x", "/x"]
+NAMES += [
+    "picked.1.0",
+    "task.1.picks",
+    "task.1.owners",
+    "task.2.owners",
+    "maps",
+    "shapes",
+    "task.1.tables",
+    "../../x",
+    "/x",
+]
 
 Place = tuple[Any, ...]
 
@@ -117,6 +128,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     torch.manual_seed(0)
     pack = grown()[0]
     on_grid(pack, "mood", GRIDS["codebook3"])
+    pick(pack, "pose", sees="all")
     return saved(pack, tmp_path_factory.mktemp("hostile")).read_bytes()
 
 
@@ -173,7 +185,7 @@ ATTACKS: dict[str, Attack] = {
     "other": lambda frames, name: frames.update({name: frames["task.3.values.0"][::-1]}),
 }
 STREAMS = ["shapes", "maps", "task.1.owners", "task.1.values.3", "task.3.private", "task.4.head"]
-STREAMS += ["task.4.tables", "task.4.values.0", "task.4.owners"]
+STREAMS += ["task.4.tables", "task.4.values.0", "task.4.owners", "task.2.picks"]
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
@@ -283,11 +295,11 @@ def test_more_layers_times_tasks_than_can_be_are_refused(
 ) -> None:
     path = tmp_path / "pack.pae"
     path.write_bytes(original)
-    monkeypatch.setattr(decoding, "_MOST_PARTS", 9)
+    monkeypatch.setattr(decoding, "_MOST_PARTS", 12)
     read_it(path)
-    monkeypatch.setattr(decoding, "_MOST_PARTS", 8)
+    monkeypatch.setattr(decoding, "_MOST_PARTS", 11)
     for function in (read_it, load_it, ledger):
-        assert "3 layers for 3 tasks, more than can be" in str(refusal(function, path))
+        assert "3 layers for 4 tasks, more than can be" in str(refusal(function, path))
 
 
 def test_a_header_of_the_largest_size_is_refused_in_time(tmp_path: Path) -> None:

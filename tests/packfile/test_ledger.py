@@ -1,5 +1,6 @@
 """Every byte of a file is accounted for, and how few there could be is computed right."""
 
+import copy
 import math
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from torch import nn
 
 from paenet.packfile import BackboneSpec, accounting, ledger, write
 from paenet.packing import Pack
-from tests.packfile.files import grown, saved
+from tests.packfile.files import grown, pick, saved
 
 
 def entropy(share: float) -> float:
@@ -17,12 +18,15 @@ def entropy(share: float) -> float:
 
 
 def test_every_byte_is_counted_once(tmp_path: Path) -> None:
-    path = saved(grown()[0], tmp_path)
+    pack = grown()[0]
+    pick(pack, "pose", sees="all")
+    path = saved(pack, tmp_path)
     found = ledger(path)
+    assert [name for name, task in found["tasks"].items() if task["picks"]] == ["pose"]
     counted = sum(
         task[part]  # type: ignore[literal-required]
         for task in found["tasks"].values()
-        for part in ("values", "owners", "norms", "head")
+        for part in ("values", "owners", "picks", "norms", "head")
     )
     assert found["total"] == path.stat().st_size == counted + found["container"]
     header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
@@ -57,6 +61,18 @@ def test_owner_maps_take_hardly_more_than_their_entropy(large: Pack, tmp_path: P
     write(large, tmp_path / "p.pae", backbone=BackboneSpec("a:b"))
     for task in ledger(tmp_path / "p.pae")["tasks"].values():
         assert task["owners"] < 1.03 * task["owners_entropy"]
+
+
+def test_a_pick_takes_hardly_more_than_its_entropy_a_bit_for_each_seen_weight(
+    large: Pack, tmp_path: Path
+) -> None:
+    pack = copy.deepcopy(large)
+    pick(pack, "c", head=nn.Identity(), sees=["a"], claims="none")
+    write(pack, tmp_path / "p.pae", backbone=BackboneSpec("a:b"))
+    task, seen = ledger(tmp_path / "p.pae")["tasks"]["c"], pack.weights("a")
+    picked = int(sum(p.sum() for p in (pack.tasks["c"].picked or {}).values()))
+    assert task["picks_entropy"] == pytest.approx(seen * entropy(picked / seen) / 8)
+    assert task["picks"] < 1.03 * task["picks_entropy"] + 20
 
 
 def test_the_entropy_of_values_is_that_of_their_bytes(tmp_path: Path) -> None:

@@ -41,12 +41,15 @@ def resized(frames, rows, columns):
     frames["shapes"] = frame(json.dumps(table).encode())
 
 
-def filled(rows, columns):
+def filled(rows, columns, picks=False):
     def change(document, frames):
         resized(frames, rows, columns)
         first, second = np.full(rows * columns, 255, np.uint8), b""
         frames["task.1.owners"] = frame(np.packbits(first).tobytes())
         frames["task.2.owners"] = frame(second)
+        if picks:
+            document["tasks"][1]["picks"] = True
+            frames["task.2.picks"] = frames["task.1.owners"]
         for name in frames:
             if name.startswith("task.1.values"):
                 frames[name] = frame(bytes(rows * columns))
@@ -70,6 +73,7 @@ wide = frame(b'{"a":[' + b"[]," * 2**22)
 long = frame(b'{"a":"' + b"x" * 2**31 + b'"}')
 FILES = {
     "as many weights as may be promised": filled(2**13, 2**12 + 2**11),
+    "as many weights to pick from": filled(2**13, 2**12 + 2**10, picks=True),
     "more weights": shaped(2**13, 2**13),
     "far more weights": shaped(2**19, 2**19),
     "many rows of nothing": shaped(2**39, 0),

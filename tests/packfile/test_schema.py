@@ -33,6 +33,8 @@ BROKEN: dict[str, tuple[tuple[object, ...], object, str]] = {
     "sees-itself": (("tasks", 1, "sees"), ["b"], "tasks.1: sees ['b']"),
     "sees-stranger": (("tasks", 1, "sees"), ["x"], "tasks.1: sees ['x']"),
     "sees-twice": (("tasks", 1, "sees"), ["a", "a"], "tasks.1: sees a task twice"),
+    "picks-from-none": (("tasks", 0, "picks"), True, "tasks.0: picks weights and sees no task"),
+    "picks-of-text": (("tasks", 1, "picks"), "yes", "tasks.1.picks"),
     "width-unknown": (("tasks", 1, "width"), 1, "tasks.1: width 1 does not exist"),
     "fingerprint": (("tasks", 0, "fingerprint"), "no", "tasks.0.fingerprint"),
     "notes-of-text": (("tasks", 0, "notes"), "x", "tasks.0.notes"),

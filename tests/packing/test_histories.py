@@ -30,6 +30,7 @@ class Lesson:
     """How a task is learnt."""
 
     sees: str
+    picks: bool
     norms: str
     claims: str
     optimizer: str
@@ -43,6 +44,7 @@ class Lesson:
 LESSONS = st.builds(
     Lesson,
     sees=st.sampled_from(["base", "base", "all", "none", "random"]),
+    picks=st.booleans(),
     norms=st.sampled_from(["own", "own", "base"]),
     claims=st.sampled_from(["free", "free", "free", "new", "none"]),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
@@ -72,7 +74,9 @@ class History(RuleBasedStateMachine):
             sees = data.draw(st.lists(st.sampled_from(tasks), unique=True)) if tasks else []
         name = next(name for name in NAMES if name not in tasks)
         norms = lesson.norms if tasks else "own"
-        learner = self.pack.learn(name, head=head(), sees=sees, norms=norms, claims=lesson.claims)
+        learner = self.pack.learn(
+            name, head=head(), sees=sees, norms=norms, claims=lesson.claims, picks=lesson.picks
+        )
         if tasks and learner.sees == (self.pack.base,):
             self._starts_as_the_base(learner)
         make = OPTIMIZERS[lesson.optimizer]

@@ -33,8 +33,8 @@ def test_adding_widening_and_removing_leave_older_tasks_bit_identical(
     pack = packed(builder)
     promise = Promise(autocast)
 
-    def learn(name: str, sees: str, width: float | None = None) -> None:
-        learner = pack.learn(name, head=head(), sees=sees)
+    def learn(name: str, sees: str, width: float | None = None, picks: bool = False) -> None:
+        learner = pack.learn(name, head=head(), sees=sees, picks=picks)
         train(learner, 2, make, autocast)
         if width is not None:
             learner.widen(width)
@@ -49,12 +49,15 @@ def test_adding_widening_and_removing_leave_older_tasks_bit_identical(
         assert torch.equal(promise.made[name][1], learned), f"{name} was stored otherwise"
 
     learn("identity", sees="base")
-    learn("gender", sees="base")
-    learn("age", sees="all", width=1.5)
+    learn("gender", sees="base", picks=True)
+    learn("age", sees="all", width=1.5, picks=True)
     pack.remove("age")
     promise.release("age")
     promise.check(pack)
     learn("expression", sees="base", width=2.0)
+    learn("smile", sees="all", picks=True)
+    pack.remove("smile")
+    promise.release("smile")
     pack.remove("gender")
     promise.release("gender")
     learn("pose", sees="none")

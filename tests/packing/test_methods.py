@@ -11,8 +11,16 @@ def test_the_method_of_the_paper_sees_the_base_prunes_to_the_goal_and_widens_whe
     assert method("pae") == Method("base", "free", "to-goal", "when-missed", separate=False)
 
 
-def test_every_method_of_the_table_is_there_but_the_learned_pick() -> None:
-    assert set(METHODS) == {*("pae", "pae-all", "packnet", "progressive", "features", "individual")}
+def test_every_method_of_the_table_is_there() -> None:
+    assert set(METHODS) == {
+        *("pae", "pae-all", "packnet", "progressive", "cpg", "piggyback", "features", "individual")
+    }
+
+
+def test_the_methods_that_pick_are_those_whose_papers_do() -> None:
+    assert method("cpg") == Method("all", "free", "to-goal", "when-missed", picks=True)
+    assert method("piggyback") == Method("base", "none", "never", "never", picks=True)
+    assert {name for name in METHODS if METHODS[name].picks} == {"cpg", "piggyback"}
 
 
 def test_a_method_is_data() -> None:

@@ -207,9 +207,10 @@ def test_every_method_runs_end_to_end_and_does_what_its_columns_say(
         learnt = entries[f"{task}/learnt"]
         assert learnt["tasks"][task]["fingerprint"] == pack.fingerprint(task)
         first = number == 0 or method.separate
-        seen = {"base": 1, "all": number, "pick": number, "none": 0}[method.sees]
+        seen = {"base": 1, "all": number, "none": 0}[method.sees]
         assert len(packed.sees) == (0 if first else seen)
         assert (pack.weights(task) == 0) == (method.claims == "none" and not first)
+        assert (packed.picked is not None) == (method.picks and not first)
         pruned = any(key.startswith(f"{task}/prune") for key in entries)
         assert pruned == (method.prunes != "never")
         grown = packed.width > 0

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from paenet import packing
 from paenet.training import fit as fitting
 from paenet.training.batches import Batches
 from paenet.training.data import Split, View
@@ -83,6 +84,18 @@ def train(
 
 def bits(module: nn.Module) -> list[bytes]:
     return [tensor.numpy().tobytes() for tensor in module.state_dict().values()]
+
+
+def test_scores_are_a_group_of_their_own_that_does_not_decay() -> None:
+    pack = packing.Pack(network())
+    pack.learn("a", head=nn.Identity()).freeze()
+    learner = pack.learn("b", head=nn.Identity(), picks=True)
+    module = Trainee(learner, nn.CrossEntropyLoss())
+    *others, last = fitting._groups(module, 0.1)
+    assert last == {"params": packing.scores_of(learner), "weight_decay": 0.0}
+    rest = [p for group in others for p in group["params"]]  # type: ignore[attr-defined]
+    counted = len(rest) + len(packing.scores_of(learner))
+    assert counted == len({id(p) for p in module.parameters() if p.requires_grad})
 
 
 @pytest.fixture(scope="module")

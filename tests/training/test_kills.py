@@ -21,7 +21,7 @@ import torch
 import yaml
 from torch import nn
 
-from paenet import training
+from paenet import packfile, training
 from paenet.training import addition, stages
 from paenet.training.data import Split
 from paenet.training.journal import Journal
@@ -141,6 +141,13 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("judged_by_size")
 def test_a_run_killed_after_every_other_step_goes_on(whole: Whole, tmp_path: Path) -> None:
+    assert kills_survived(whole.recipe, tmp_path / "run") > 8
+    assert outcome(tmp_path / "run") == whole.left
+
+
+def kills_survived(recipe: training.Recipe, folder: Path) -> int:
+    """How often a run had to be started again that was killed after every other step."""
+
     class Mortal(Silent):
         left = 2  # the checkpoint of a step is behind its report
 
@@ -150,11 +157,22 @@ def test_a_run_killed_after_every_other_step_goes_on(whole: Whole, tmp_path: Pat
                 raise Killed
 
     kills = 0
-    while not survives(whole.recipe, tmp_path / "run", Mortal()):
+    while not survives(recipe, folder, Mortal()):
         kills += 1
         assert kills < 40, "there are no more steps than that"
-    assert kills > 8
-    assert outcome(tmp_path / "run") == whole.left
+    return kills
+
+
+def test_a_task_that_picks_goes_on_with_the_scores_that_it_had(faces: Path, tmp_path: Path) -> None:
+    prune = {"to": 0.5, "stages": 1, "epochs": 0.5}
+    tasks = (toys.task(name, faces, prune=prune) for name in ("a", "b"))
+    recipe = toys.recipe(*tasks, method="cpg")
+    learn(recipe, tmp_path / "whole")
+    pack = packfile.read(tmp_path / "whole" / "pack.pae", backbone=toys.tiny).pack
+    picked = sum(int(bits.sum()) for bits in (pack.tasks["b"].picked or {}).values())
+    assert 0 < picked < pack.weights("a")
+    assert kills_survived(recipe, tmp_path / "run") > 3
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
 def _task_count(pack: Any, path: Path, **about: Any) -> int:

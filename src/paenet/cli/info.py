@@ -60,6 +60,8 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
 def show(document: dict[str, Any]) -> None:
     """Prints what `describe_pack` found, in 80 columns."""
     tasks = document["tasks"]
+    picks = any(task["file"]["picks"] for task in tasks.values())
+    parts = ["values", "owners", *["picks"] * picks, "norms", "head"]
     table(
         f"{document['file']} ({document['backbone']['name']})",
         ("task", "metric", "goal", "validation", "test"),
@@ -72,8 +74,8 @@ def show(document: dict[str, Any]) -> None:
     )
     table(
         "What it takes of the file, in kB",
-        ("task", "written as", "values", "owners", "norms", "head", "entropy"),
-        [(name, *_bytes(task["file"])) for name, task in tasks.items()],
+        ("task", "written as", *parts, "entropy"),
+        [(name, *_bytes(task["file"], parts)) for name, task in tasks.items()],
     )
     if any(task["own_work"] < 1 for task in tasks.values()):
         table(
@@ -121,9 +123,9 @@ def _weights(task: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _bytes(task: dict[str, Any]) -> tuple[str, ...]:
-    sizes = (task["values"], task["owners"], task["norms"], task["head"])
-    entropy = task["values_entropy"] + task["owners_entropy"]
+def _bytes(task: dict[str, Any], parts: list[str]) -> tuple[str, ...]:
+    sizes = (task[part] for part in parts)
+    entropy = task["values_entropy"] + task["owners_entropy"] + task["picks_entropy"]
     return (task["coding"], *(f"{size / 1000:,.1f}" for size in (*sizes, entropy)))
 
 

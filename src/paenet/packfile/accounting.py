@@ -13,6 +13,7 @@ from paenet.packing.pack import FREE, MOST_TASKS
 MIB = 2**20
 OWNED_BYTES = 5  # of a weight: 4 of value, 1 of mask
 VALUE_BYTES = 4  # of every other parameter
+PICK_BYTES = 1 / 8  # of a weight that may be picked: a bit
 
 
 class TaskAccount(TypedDict):
@@ -20,19 +21,22 @@ class TaskAccount(TypedDict):
 
     Attributes:
         owned: packed weights that are its own.
-        seen: packed weights of older tasks that it uses.
+        seen: packed weights of older tasks that it uses: those it has picked, where it picks.
+        picks: packed weights of older tasks that it has picked from; 0 where it does not pick.
         total: packed weights of a dense network of its width.
         private: parameters beside the weights that are its own: biases, affine parameters of
             norms, slopes. 0 where it uses the base's.
         statistics: values of its norms that are not trained: running mean and variance, counts.
         head: parameters of its head.
-        paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter.
+        paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter, an eighth
+            for each weight that it has picked from.
         separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
             first task's width, with its head.
     """
 
     owned: int
     seen: int
+    picks: int
     total: int
     private: int
     statistics: int
@@ -66,7 +70,8 @@ def accounting(pack: Pack | PackFile) -> Account:
     The paper's accounting is that of Hung et al. (ICMR 2019): 5 bytes for every weight a task
     owns and 4 for every other *parameter* of its own. Running statistics of norms are no
     parameters and are not counted, as they are not in the published sizes: a dense 512-d
-    Inception-ResNet-v1 has 23.48 M parameters, 89.6 MiB.
+    Inception-ResNet-v1 has 23.48 M parameters, 89.6 MiB. That paper has no picks: a bit, an eighth
+    of a byte, for every weight that may be picked, is counted beside.
     """
     if isinstance(pack, PackFile):
         pack = pack.pack
@@ -104,27 +109,32 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
     private = _values(trained.values())
     head = _values(task.head.parameters())
     weights = owned[task.slot]
+    seen, picks = _seen(pack, task)
     return TaskAccount(
         owned=weights,
-        seen=_seen(pack, task),
+        seen=seen,
+        picks=picks,
         total=at.packed,
         private=private,
         statistics=_values(task.private.values()) - private,
         head=head,
-        paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head)) / MIB,
+        paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head) + PICK_BYTES * picks)
+        / MIB,
         separate_mib=VALUE_BYTES * (alone.packed + alone.private + head) / MIB,
     )
 
 
-def _seen(pack: Pack, task: PackedTask) -> int:
-    """Weights of others in the task's network."""
-    maps = pack.widths[task.width].maps
-    count = 0
+def _seen(pack: Pack, task: PackedTask) -> tuple[int, int]:
+    """Weights of others in the task's network, and how many it has picked from."""
+    seen = picks = 0
     for name, layer in pack.layers.items():
-        owner = layer.owner if maps is None else maps[name].narrow(layer.owner)
+        owner = pack.widths[task.width].narrow(name, layer.owner)
         counts = torch.bincount(owner.flatten(), minlength=MOST_TASKS + 1)
-        count += int(counts[pack.seen_slots(name, task.sees, task.stem)].sum())
-    return count
+        count = int(counts[pack.seen_slots(name, task.sees, task.stem)].sum())
+        picked = (task.picked or {}).get(name)
+        seen += count if picked is None else int(picked.sum())
+        picks += 0 if picked is None else count
+    return seen, picks
 
 
 def _owned(pack: Pack) -> list[int]:

@@ -81,8 +81,9 @@ def check(
         later = tuple(Finding(law, "the file cannot be read so far") for law in LAWS[1:])
         return Report(str(path), (), (Finding(BITS_LAW, str(error)),), later)
     document = held.document
-    # That every owner is a task and that free weights are zero follows from how a file is made;
-    # tensors that the format does not have were refused before.
+    # That every owner is a task, that free weights are zero, and that only weights that are seen
+    # are picked, follows from how a file is made; tensors that the format does not have were
+    # refused before.
     findings = list(named.infinite(tensors))
     skipped: list[Finding] = []
     tasks: list[str] = []

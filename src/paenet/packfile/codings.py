@@ -7,7 +7,7 @@ from the values alone, so that a file is never less exact than the pack that it 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -42,18 +42,31 @@ class Mask:
 
     def __init__(self, mine: NDArray[np.bool_], shape: Sequence[int]) -> None:
         self._mine = mine
-        self._shape = tuple(shape)
+        self.shape = tuple(shape)
+
+    @classmethod
+    def union(cls, masks: Iterable[Mask], shape: Sequence[int]) -> Mask:
+        """The weights that are in any of some masks of one layer."""
+        found = np.zeros(math.prod(shape), np.bool_)
+        for mask in masks:
+            found |= mask._mine
+        return cls(found, shape)
 
     @cached_property
     def count(self) -> int:
         """How many they are."""
         return int(np.count_nonzero(self._mine))
 
+    @property
+    def tensor(self) -> Tensor:
+        """Bool, of the layer's shape."""
+        return torch.from_numpy(self._mine).reshape(self.shape)
+
     @cached_property
     def rows(self) -> Tensor:
         """`(out,)` int64; how many of them each output channel has."""
-        width = math.prod(self._shape[1:])
-        return torch.from_numpy(self._mine.reshape(self._shape[0], width).sum(1, dtype=np.int64))
+        width = math.prod(self.shape[1:])
+        return torch.from_numpy(self._mine.reshape(self.shape[0], width).sum(1, dtype=np.int64))
 
     def places(self) -> Iterator[tuple[slice, NDArray[np.int64]]]:
         """Stretches of the layer, and where in each the weights are.

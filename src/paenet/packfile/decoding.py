@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from paenet.packfile import blobs, shapes
+from paenet.packfile import blobs, picks, shapes
 from paenet.packfile import tensors as named
 from paenet.packfile.codings import CODINGS, Mask
 from paenet.packfile.container import Archive
@@ -29,11 +29,36 @@ class Part:
         slot: the task's.
         mask: its weights.
         values: `(n,)`, theirs, in the order of their places.
+        picked: bool, of the layer's shape: which of the weights that the task sees it uses; None
+            where it uses all of them, or its pick is not wanted.
     """
 
     slot: int
     mask: Mask
     values: Tensor
+    picked: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pick:
+    """How a task picks.
+
+    Attributes:
+        stream: of its bits.
+        sees: the slots of the tasks that it sees.
+        whole: layers that it has whole: those of its stem.
+    """
+
+    stream: Stream
+    sees: Collection[int]
+    whole: Collection[str]
+
+    def of(self, layer: str, part: Part, parts: Sequence[Part]) -> Part:
+        """What the task has of the layer that comes next, with its pick; all parts are given."""
+        if layer in self.whole:
+            return part
+        seen = [other.mask for other in parts if other.slot in self.sees]
+        return replace(part, picked=picks.decode(self.stream, seen, part.mask.shape))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,13 +75,16 @@ class Contents:
     document: Document
     listed: Mapping[str, Tensor]
 
-    def layers(self, slots: Collection[int]) -> Iterator[tuple[str, list[Part]]]:
+    def layers(
+        self, slots: Collection[int], picking: Collection[int]
+    ) -> Iterator[tuple[str, list[Part]]]:
         """Every layer's name and what each task has of it, in the order of names.
 
         One layer at a time is in memory.
 
         Args:
             slots: of the tasks whose weights are wanted.
+            picking: of those of them whose picks are, whose seen tasks must be among `slots`.
 
         Raises:
             PackFileError: where a stream is damaged or not as it must be.
@@ -70,11 +98,25 @@ class Contents:
             for task in tasks
             if task.slot in slots
         }
+        chosen = {
+            task.slot: _Pick(
+                self._stream(task, picks.PICKS),
+                {other.slot for other in tasks if other.name in task.sees},
+                frozenset(task.stem.layers if task.stem is not None else ()),
+            )
+            for task in tasks
+            if task.picks and task.slot in picking
+        }
         for name in named.layers_of(self.listed):
             parts = _next(self.listed[named.theta(name)], tasks, owners, values)
+            parts = [
+                chosen[part.slot].of(name, part, parts) if part.slot in chosen else part
+                for part in parts
+            ]
             yield name, parts
             del parts  # before the next layer takes as much
-        for stream in [*owners.values(), *(s for parts in values.values() for s in parts.values())]:
+        streams = [*owners.values(), *(s for parts in values.values() for s in parts.values())]
+        for stream in [*streams, *(pick.stream for pick in chosen.values())]:
             stream.end()
 
     def rest(self, slots: Collection[int]) -> dict[str, Tensor]:
@@ -95,7 +137,7 @@ class Contents:
         """All tensors, as `paenet.packfile.tensors` names them."""
         slots = {task.slot for task in self.document.tasks}
         found = self.rest(slots)
-        for name, parts in self.layers(slots):
+        for name, parts in self.layers(slots, slots):
             like = self.listed[named.theta(name)]
             theta = torch.zeros(like.shape, dtype=like.dtype)
             owner = torch.zeros(like.shape, dtype=torch.uint8)
@@ -103,6 +145,8 @@ class Contents:
                 scatter(theta, part.mask, part.values)
                 numbers = torch.full((part.mask.count,), part.slot, dtype=owner.dtype)
                 scatter(owner, part.mask, numbers)
+                if part.picked is not None:
+                    found[named.picked(part.slot, name)] = part.picked
             found |= {named.theta(name): theta, named.owner(name): owner}
         return found
 
@@ -136,7 +180,8 @@ def contents(archive: Archive, document: Document) -> Contents:
     Raises:
         PackFileError: names the stream or tensor that is missing, unknown or too large.
     """
-    listed = shapes.decode(archive.stream(shapes.NAME), archive.size)
+    picking = sum(task.picks for task in document.tasks)
+    listed = shapes.decode(archive.stream(shapes.NAME), archive.size, picking)
     for finding in named.misnamed(listed):
         raise PackFileError(finding.message)
     slots = {str(task.slot) for task in document.tasks}
@@ -154,7 +199,7 @@ def contents(archive: Archive, document: Document) -> Contents:
     if any(name.startswith(("outputs.", "inputs.")) for name in listed):
         expected.add(MAPS)
     for task in document.tasks:
-        parts = {OWNERS, "private", "head", *_parts(task)}
+        parts = {OWNERS, "private", "head", *_parts(task), *([picks.PICKS] * task.picks)}
         expected |= {stream_name(task.slot, part) for part in parts}
     for name in sorted(expected ^ set(archive.places)):
         state = "is missing" if name in expected else "belongs to nothing"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from paenet.packfile import blobs, shapes, weights
+from paenet.packfile import blobs, picks, shapes, weights
 from paenet.packfile import tensors as named
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, compress
@@ -33,7 +33,10 @@ class Codings:
 
 
 def encode(
-    tensors: Mapping[str, Tensor], sees: Mapping[int, Collection[int]], level: int
+    tensors: Mapping[str, Tensor],
+    sees: Mapping[int, Collection[int]],
+    picking: Collection[int],
+    level: int,
 ) -> tuple[dict[str, bytes], dict[int, Codings]]:
     """The streams of a file, compressed, and the codings of each task.
 
@@ -41,6 +44,7 @@ def encode(
         tensors: as `paenet.packfile.tensors` names them.
         sees: for the slot of every task, in the order in which they were learnt, the slots of the
             tasks whose weights it uses.
+        picking: the slots of the tasks that pick.
         level: of zstandard.
 
     Raises:
@@ -52,7 +56,7 @@ def encode(
         parts[MAPS] = list(blobs.encode_maps(maps))
     codings = {}
     encoded = weights.encode(layers_of(tensors), sees)
-    for slot in sees:
+    for slot, seen in sees.items():
         private, head = (dict(_under(tensors, f"{kind}.{slot}.")) for kind in ("private", "head"))
         found = Codings(encoded[slot].coding, blobs.coding_of(private), blobs.coding_of(head))
         codings[slot] = found
@@ -61,6 +65,8 @@ def encode(
             "private": list(blobs.encode(private, found.private)),
             "head": list(blobs.encode(head, found.head)),
         }
+        if slot in picking:
+            streams[picks.PICKS] = picks.encode(tensors, slot, seen)
         parts |= {stream_name(slot, part): arrays for part, arrays in streams.items()}
     with ThreadPoolExecutor() as pool:  # zstandard works without the interpreter's lock
         frames = pool.map(lambda arrays: compress(arrays, level), parts.values())
@@ -84,8 +90,8 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[PackedLayer]:
 
 
 def listed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """All but owner maps, which are as their weights."""
-    return {name: t for name, t in tensors.items() if not name.startswith("owner.")}
+    """All but owner maps and picks, which are as their weights."""
+    return {name: t for name, t in tensors.items() if not name.startswith(("owner.", "picked."))}
 
 
 def _under(tensors: Mapping[str, Tensor], *prefixes: str) -> Iterator[tuple[str, Tensor]]:

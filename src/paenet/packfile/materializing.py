@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
+from paenet.packfile import picks
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents, Part
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.restoring import frame
 from paenet.packfile.weights import scatter
-from paenet.packing import PackedTask
+from paenet.packing import PackedTask, PackWidth
 from paenet.packing.layout import join
 from paenet.packing.widening import Builder
 
@@ -43,20 +44,31 @@ def materialize(
         name: {records[name].slot, *(records[base].slot for base in first)} for name in names
     }
     states = {name: pack.private_of(pack.tasks[name]) for name in names}
-    for layer, parts in held.layers(set().union(*slots.values())):
+    own = {records[name].slot for name in names}
+    for layer, parts in held.layers(set().union(*slots.values()), own):
         like = held.listed[named.theta(layer)]
-        used = [
+        owners = [
             (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
         ]
+        picking = {part.slot: part for part in parts if part.picked is not None}
         for part in parts:
             _refuse_infinite({named.theta(layer): part.values})
-        for name, weight in zip(names, _weights(like, parts, used), strict=True):
-            maps = pack.widths[records[name].width].maps
-            states[name][join(layer, "weight")] = (
-                weight if maps is None else maps[layer].narrow(weight)
-            )
-        del parts  # before the next layer takes as much
+        for name, weight in zip(names, _weights(like, parts, owners), strict=True):
+            width = pack.widths[records[name].width]
+            state = width.narrow(layer, weight)
+            if records[name].slot in picking:
+                used = _used(picking[records[name].slot], name, layer, width)
+                state = state.masked_fill(~used, 0)
+            states[name][join(layer, "weight")] = state
+        del parts, picking  # before the next layer takes as much
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
+
+
+def _used(part: Part, name: str, layer: str, width: PackWidth) -> Tensor:
+    """Bool, at the width of a task that picks: what it has picked and what is its own."""
+    assert part.picked is not None
+    picked = picks.narrowed(name, layer, width, part.picked)
+    return picked | width.narrow(layer, part.mask.tensor)
 
 
 def _has_in_stem(task: PackedTask, layer: str) -> bool:

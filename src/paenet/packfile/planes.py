@@ -5,7 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from paenet.packfile.streams import Bytes
+from paenet.packfile.errors import PackFileError
+from paenet.packfile.streams import Bytes, Stream
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
@@ -49,6 +50,31 @@ def pack_bits(bits: NDArray[np.bool_]) -> Bytes:
 def unpack_bits(packed: Bytes, count: int) -> NDArray[np.bool_]:
     """The first `count` bits that `pack_bits` packed."""
     return np.unpackbits(packed, count=count).view(np.bool_)
+
+
+def take_bits(stream: Stream, count: int) -> NDArray[np.bool_]:
+    """The next bits of a stream, which `pack_bits` packed.
+
+    Raises:
+        PackFileError: where the stream is damaged, or its last byte is not filled with zeros.
+    """
+    packed = stream.take(-(-count // 8))
+    if count % 8 and packed[-1] & (0xFF >> count % 8):
+        raise PackFileError(f"stream {stream.name!r} is not filled with zeros; make the file again")
+    return unpack_bits(packed, count)
+
+
+def entropy(bits: NDArray[np.bool_] | Tensor) -> float:
+    """Bytes of the order-0 entropy of some bits."""
+    count = len(bits)
+    return count * binary_entropy(float(bits.sum()) / count) / 8 if count else 0.0
+
+
+def binary_entropy(share: float) -> float:
+    """Bits of the entropy of one bit that is set with that probability."""
+    p = np.array([share, 1 - share])
+    p = p[p > 0]
+    return float(-(p * np.log2(p)).sum())
 
 
 def raw(values: Tensor) -> Bytes:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packfile import heads, shapes
+from paenet.packfile import heads, picks, shapes
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents
 from paenet.packfile.errors import CodeNeededError, PackFileError
@@ -20,6 +20,7 @@ from paenet.packing.provenance import ChannelMaps
 from paenet.packing.widening import Builder, Maps
 
 State = Mapping[str, Tensor]
+HELD_BY_LAYERS = ("theta.", "owner.", "picked.")
 
 
 def restore(
@@ -40,10 +41,19 @@ def restore(
     for name in heads:
         if name not in names:
             raise PackFileError(f"heads: the file has no task {name!r}{suggest(name, names)}")
-    rest = {n: t for n, t in tensors.items() if not n.startswith(("theta.", "owner."))}
+    rest = {n: t for n, t in tensors.items() if not n.startswith(HELD_BY_LAYERS)}
     pack = frame(held, held.document.tasks, rest, backbone, heads)
     for layer in pack.layout.packed:
         pack.layers[layer] = PackedLayer(tensors[named.theta(layer)], tensors[named.owner(layer)])
+    for record in held.document.tasks:
+        task = pack.tasks[record.name]
+        found = {layer: tensors.get(named.picked(task.slot, layer)) for layer in pack.layers}
+        if record.picks:
+            task.picked = {
+                layer: picks.narrowed(task.name, layer, pack.widths[task.width], wide)
+                for layer, wide in found.items()
+                if wide is not None
+            }
     return pack
 
 

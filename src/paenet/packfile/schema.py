@@ -77,6 +77,7 @@ class TaskRecord(_Record):
         sees: earlier tasks whose weights it uses.
         width: index into the document's `widths`.
         stem: where its network is the base's; None for nowhere.
+        picks: whether it has learnt which of the weights that it sees it uses.
         head: the head as `heads.describe` says it; None where code outside the file makes it.
         codings: how its values are written.
         fingerprint: of the task's network.
@@ -88,6 +89,7 @@ class TaskRecord(_Record):
     sees: list[Name]
     width: int = Field(ge=0)
     stem: StemRecord | None = None
+    picks: bool = False
     head: dict[str, Any] | None
     codings: CodingsRecord
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -202,6 +204,7 @@ def _fault(
         f"width {task.width} does not exist; there are {widths}": task.width >= widths,
         f"sees {strangers}, which are no earlier tasks": bool(strangers),
         f"sees a task twice: {task.sees}": len(set(task.sees)) != len(task.sees),
+        "picks weights and sees no task": task.picks and not task.sees,
         "has a stem and does not see the base": task.stem is not None
         and next(iter(earlier), None) not in task.sees,
     }

@@ -31,11 +31,12 @@ def encode(tensors: Mapping[str, Tensor]) -> list[Bytes]:
     return [text_of(json.dumps(table, separators=(",", ":")))]
 
 
-def decode(stream: Stream, size: int) -> dict[str, Tensor]:
+def decode(stream: Stream, size: int, picks: int) -> dict[str, Tensor]:
     """The tensors of a table, without values (on the meta device).
 
     Args:
         size: of the whole file, to which what it promises is held.
+        picks: how many tasks pick.
 
     Raises:
         PackFileError: where the table is damaged, or promises more than a file of that size may.
@@ -46,22 +47,25 @@ def decode(stream: Stream, size: int) -> dict[str, Tensor]:
         found = {name: _promised(*entry) for name, entry in table.items()}
     except (TypeError, ValueError, KeyError, RuntimeError):
         raise damaged(f"stream {NAME!r} holds something that is no type and shape") from None
-    if promised(found) > most(size):
+    total = promised(found, picks)
+    if total > most(size):
         raise PackFileError(
-            f"promises {promised(found):,} bytes of tensors in a file of {size:,}, which is "
+            f"promises {total:,} bytes of tensors in a file of {size:,}, which is "
             "refused; make the file again"
         )
     return found
 
 
-def promised(tensors: Mapping[str, Tensor]) -> int:
-    """The bytes of some tensors, of which owner maps are none: a weight's owner is one beside it.
+def promised(tensors: Mapping[str, Tensor], picks: int) -> int:
+    """The bytes of some tensors, of which owner maps and picks are none.
+
+    A weight's owner is one byte beside it, and so is each of `picks` bits that tasks have for it.
 
     An axis of no entries counts as one of one: what belongs to the others has its size too.
     """
     return sum(
         math.prod(max(axis, 1) for axis in tensor.shape)
-        * (tensor.element_size() + name.startswith("theta."))
+        * (tensor.element_size() + (1 + picks) * name.startswith("theta."))
         for name, tensor in tensors.items()
     )
 

@@ -12,7 +12,8 @@ from paenet.packing.layout import Layout
 from paenet.packing.pack import FREE, MOST_TASKS
 
 _KNOWN = re.compile(
-    r"(theta|owner)\..*|(private|head)\.[1-9][0-9]*\..+|(outputs|inputs)\.(0|[1-9][0-9]*)\..*",
+    r"(theta|owner)\..*|picked\.[1-9][0-9]*\..*|(private|head)\.[1-9][0-9]*\..+"
+    r"|(outputs|inputs)\.(0|[1-9][0-9]*)\..*",
     re.DOTALL,
 )
 
@@ -43,6 +44,11 @@ def theta(layer: str) -> str:
 def owner(layer: str) -> str:
     """The slot that owns each of a layer's weights: uint8, 0 where free."""
     return f"owner.{layer}"
+
+
+def picked(slot: int, layer: str) -> str:
+    """Which weights of a layer a task uses of those that it sees: bool, as the layer's weights."""
+    return f"picked.{slot}.{layer}"
 
 
 def private(slot: int, key: str) -> str:

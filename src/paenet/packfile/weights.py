@@ -12,7 +12,6 @@ from torch import Tensor
 
 from paenet.packfile import planes
 from paenet.packfile.codings import CODINGS, Mask, Owned, smallest
-from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing import PackedLayer
 from paenet.packing.values import largest
@@ -91,14 +90,8 @@ class Owners:
         Raises:
             PackFileError: where the stream is damaged or not as it must be.
         """
-        count = self._left
-        packed = stream.take(-(-count // 8))
-        if count % 8 and packed[-1] & (0xFF >> count % 8):
-            raise PackFileError(
-                f"stream {stream.name!r} is not filled with zeros; make the file again"
-            )
-        bits = planes.unpack_bits(packed, count)
-        if count == len(self._free):  # the first task's say it of every weight
+        bits = planes.take_bits(stream, self._left)
+        if len(bits) == len(self._free):  # the first task's say it of every weight
             mine = bits
         else:
             mine = np.zeros_like(self._free)
@@ -151,12 +144,6 @@ def entropy(layers: Sequence[PackedLayer], slots: Sequence[int]) -> Iterator[flo
         bits = 0.0
         for index, layer in enumerate(layers):
             mine = int((layer.owner == slot).sum())
-            bits += left[index] * _binary_entropy(mine / left[index]) if left[index] else 0.0
+            bits += left[index] * planes.binary_entropy(mine / left[index]) if left[index] else 0.0
             left[index] -= mine
         yield bits / 8
-
-
-def _binary_entropy(share: float) -> float:
-    p = np.array([share, 1 - share])
-    p = p[p > 0]
-    return float(-(p * np.log2(p)).sum())

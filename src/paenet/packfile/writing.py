@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from paenet.packfile import container, heads, shapes
@@ -49,9 +50,10 @@ def write(
             raise PackFileError(finding.message)
         tasks = pack.tasks
         sees = {task.slot: [tasks[seen].slot for seen in task.sees] for task in tasks.values()}
-        streams, codings = encode(tensors, sees, level)
+        picking = [task.slot for task in tasks.values() if task.picked is not None]
+        streams, codings = encode(tensors, sees, picking, level)
         size = sum(map(len, streams.values()))
-        promised = shapes.promised(listed(tensors))
+        promised = shapes.promised(listed(tensors), len(picking))
         if promised > shapes.most(size):
             raise PackFileError(
                 f"the pack has {promised:,} bytes of tensors and next to nothing "
@@ -91,6 +93,7 @@ def _record(pack: Pack, task: PackedTask, codings: Codings) -> dict[str, Any]:
         "stem": None
         if task.stem is None
         else {"name": task.stem.name, "layers": sorted(task.stem.layers)},
+        "picks": task.picked is not None,
         "head": heads.describe(task.head),
         "codings": asdict(codings),
         "fingerprint": pack.fingerprint(task.name),
@@ -107,6 +110,11 @@ def tensors_of(pack: Pack) -> dict[str, Tensor]:
     for task in pack.tasks.values():
         found |= {named.private(task.slot, key): value for key, value in task.private.items()}
         found |= {named.head(task.slot, key): value for key, value in _state(task).items()}
+        at = pack.widths[task.width].maps
+        for name, picked in (task.picked or {}).items():
+            wide = torch.zeros(pack.layers[name].theta.shape, dtype=torch.bool)
+            placed = picked if at is None else at[name].place(picked, wide)
+            found[named.picked(task.slot, name)] = placed
     for i, width in enumerate(pack.widths):
         if width.maps is None:
             continue

@@ -5,6 +5,7 @@ from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.gradual import prune_gradually
 from paenet.packing.learner import Learner
 from paenet.packing.methods import METHODS, Method, method
+from paenet.packing.owned import scores_of
 from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
 from paenet.packing.stems import Split, Stem, Traced, segments, splits, work_of
@@ -32,6 +33,7 @@ __all__ = [
     "method",
     "next_share",
     "prune_gradually",
+    "scores_of",
     "segments",
     "splits",
     "width_above",

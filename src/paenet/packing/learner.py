@@ -32,6 +32,7 @@ class Learner(nn.Module):
 
     Attributes:
         name, sees, norms, claims: as given to `Pack.learn`.
+        picks: whether it learns which of the weights that it sees it uses; see `scores_of`.
         split: up to where the network is the base's; None for nowhere.
         backbone, head: the network; its forward pass is `head(backbone(x))`.
         width: what the builder was given for this network.
@@ -49,6 +50,7 @@ class Learner(nn.Module):
         norms: Norms,
         claims: Claims,
         split: Split | None,
+        picks: bool,
         seed: int,
     ) -> None:
         super().__init__()
@@ -56,12 +58,12 @@ class Learner(nn.Module):
         self._frozen = False
         self._widest = [pack.widths[-1].skeleton]
         self.name, self.sees, self.norms, self.claims = name, sees, norms, claims
-        self.split, self._seed = split, seed
+        self.split, self.picks, self._seed = split, picks, seed
         self.width: Width = pack.widths[-1].width
         self.skeleton = [pack.widths[-1].skeleton]
         self.maps: Maps | None = None
         self.channels: Channels | None = None
-        self.backbone, self.claimed = start(pack, sees, norms, claims, split, seed)
+        self.backbone, self.claimed = start(pack, sees, norms, claims, split, picks, seed)
         self.head = head
         self.register_load_state_dict_post_hook(_see_again)  # type: ignore[no-untyped-call]
         self.train()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paenet.packing.layout import PACKABLE
+from paenet.packing.picking import used
 from paenet.packing.values import NATIVE, fit_table, snap
 
 
@@ -19,24 +20,30 @@ class OwnedWeight(nn.Module):
     Attributes:
         trainable: bool, the task's own weights.
         fixed: what is read elsewhere.
+        scores: of what is fixed, where the task picks which of it to use; None where it uses all.
         grid: the values that its own weights may take; see `paenet.packing.values`.
         table: what the grid needs to be known beside its name.
     """
 
     trainable: Tensor
     fixed: Tensor
+    scores: nn.Parameter | None
     table: Tensor | None
 
-    def __init__(self, trainable: Tensor, fixed: Tensor) -> None:
+    def __init__(
+        self, trainable: Tensor, fixed: Tensor, scores: nn.Parameter | None = None
+    ) -> None:
         super().__init__()
         self.register_buffer("trainable", trainable)
         # A constant that the pack can always give again; a saved learner need not hold it.
         self.register_buffer("fixed", fixed, persistent=False)
+        self.register_parameter("scores", scores)
         self.grid = NATIVE
         self.register_buffer("table", None)
 
     def forward(self, theta: Tensor) -> Tensor:
-        return torch.where(self.trainable, self._on_grid(theta), self.fixed)
+        fixed = self.fixed if self.scores is None else used(self.scores, self.fixed)
+        return torch.where(self.trainable, self._on_grid(theta), fixed)
 
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""
@@ -50,9 +57,24 @@ class OwnedWeight(nn.Module):
         return values + (theta - theta.detach())
 
 
-def own(layer: nn.Module, trainable: Tensor, fixed: Tensor) -> None:
-    """Makes `layer.weight` trainable where `trainable`, constant `fixed` elsewhere."""
-    parametrize.register_parametrization(layer, "weight", OwnedWeight(trainable, fixed))
+def own(
+    layer: nn.Module, trainable: Tensor, fixed: Tensor, scores: nn.Parameter | None = None
+) -> None:
+    """Makes `layer.weight` trainable where `trainable`, constant `fixed` elsewhere.
+
+    With scores the constant is used where they pick it.
+    """
+    parametrize.register_parametrization(layer, "weight", OwnedWeight(trainable, fixed, scores))
+
+
+def scores_of(module: nn.Module) -> list[nn.Parameter]:
+    """The scores by which learners in `module` pick weights, for a parameter group of their own.
+
+    Weight decay would unpick by and by what no gradient asks for: give them none. The authors of
+    CPG train them by Adam at 5e-4 (ivclab/CPG, experiment3), those of Piggyback at 1e-4.
+    """
+    parts = (part for part in module.modules() if isinstance(part, OwnedWeight))
+    return [part.scores for part in parts if part.scores is not None]
 
 
 def owned_layers(backbone: nn.Module) -> dict[str, tuple[nn.Parameter, OwnedWeight]]:

@@ -15,6 +15,7 @@ from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import Layout, join, layout_of
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
+from paenet.packing.picking import leave_out, picked_by
 from paenet.packing.stems import (
     Split,
     Stem,
@@ -58,6 +59,8 @@ class PackedTask:
         head: what follows the backbone.
         stem: what its network has in common with the base's from the input on; None for nothing.
         notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
+        picked: per layer outside its stem a bool tensor of the layer's shape at the task's width:
+            which of the weights that it sees it uses; None for all.
     """
 
     name: str
@@ -68,6 +71,7 @@ class PackedTask:
     head: nn.Module
     stem: Stem | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    picked: dict[str, Tensor] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +87,10 @@ class PackWidth:
     width: Width
     skeleton: nn.Module
     maps: Maps | None = None
+
+    def narrow(self, layer: str, wide: Tensor) -> Tensor:
+        """The part that lies in this width of a tensor of a layer at the widest."""
+        return wide if self.maps is None else self.maps[layer].narrow(wide)
 
 
 class Pack:
@@ -157,6 +165,7 @@ class Pack:
         norms: Norms = "own",
         claims: Claims = "free",
         stem: str | None = None,
+        picks: bool = False,
         seed: int = 0,
     ) -> Learner:
         """A network that learns task `name` in the free weights; the pack changes at `freeze`.
@@ -172,6 +181,9 @@ class Pack:
                 none.
             stem: one of `splits()`: up to there the task computes what the base does, with the
                 base's weights and norms, and owns nothing. None lets it own weights anywhere.
+            picks: whether the task learns which of the weights that it sees it uses, by a score for
+                each (`scores_of`); all of them at first. In its stem, and where it sees no one,
+                there is nothing to pick.
             seed: of the fresh values, where weights start from the backbone's initialisation.
 
         Raises:
@@ -192,7 +204,8 @@ class Pack:
         if norms == "base" and self.base is None:
             raise PackingError("norms='base' needs a base; the first task has norms of its own")
         seen = self._seen(sees)
-        return Learner(self, name, head, seen, norms, claims, self._split(stem, seen), seed)
+        split, picks = self._split(stem, seen), picks and bool(seen)
+        return Learner(self, name, head, seen, norms, claims, split, picks, seed)
 
     def splits(self) -> dict[str, Split]:
         """Where the pack's network can be split, by name, from input to output.
@@ -232,9 +245,7 @@ class Pack:
         state = self.private_of(task)
         for layer in self.layers:
             weight = self.visible(layer, [task.slot, *self.seen_slots(layer, task.sees, task.stem)])
-            if at.maps is not None:
-                weight = at.maps[layer].narrow(weight)
-            state[join(layer, "weight")] = weight
+            state[join(layer, "weight")] = leave_out(self, task, layer, at.narrow(layer, weight))
         return self.assemble(task, state)
 
     def assemble(self, task: PackedTask, state: Mapping[str, Tensor]) -> nn.Sequential:
@@ -282,11 +293,17 @@ class Pack:
 
     def visible(self, layer: str, slots: Iterable[int]) -> Tensor:
         """A layer's weights at the widest width, zero where none of `slots` owns them."""
-        packed = self.layers[layer]
-        mask = torch.zeros_like(packed.owner, dtype=torch.bool)
+        theta = self.layers[layer].theta
+        mask = self.owned_by(layer, slots)
+        return torch.where(mask, theta, torch.zeros((), dtype=theta.dtype))
+
+    def owned_by(self, layer: str, slots: Iterable[int]) -> Tensor:
+        """Bool, at the widest width: which weights of a layer one of `slots` owns."""
+        owner = self.layers[layer].owner
+        mask = torch.zeros_like(owner, dtype=torch.bool)
         for slot in slots:
-            mask |= packed.owner == slot
-        return torch.where(mask, packed.theta, torch.zeros((), dtype=packed.theta.dtype))
+            mask |= owner == slot
+        return mask
 
     def seen_slots(self, layer: str, sees: Iterable[str], stem: Stem | None) -> list[int]:
         """Whose weights a task sees in a layer: in its stem the base's, else those of `sees`."""
@@ -347,6 +364,7 @@ class Pack:
             private=learner.own_private(),
             head=copy.deepcopy(learner.head).cpu().requires_grad_(True).eval(),
             stem=None if learner.split is None else learner.split.stem,
+            picked=picked_by(learner, self),
         )
         for name, layer in self.layers.items():
             layer.theta, layer.owner = layers[name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import join
-from paenet.packing.owned import own
+from paenet.packing.owned import OwnedWeight, own
 from paenet.packing.provenance import ChannelMaps, trace
 from paenet.packing.stems import refuse_other_stem
 from paenet.packing.widening import (
@@ -62,7 +64,7 @@ def widened(learner: Learner, pack: Pack, width: Width, seed: int) -> Reshaped:
         fixed = place(grown, weight.fixed, values)
         current = torch.where(weight.trainable, theta, 0.0)
         values.copy_(grown.place(current.cpu(), values.detach()))
-        own(layer, trainable, fixed)
+        own(layer, trainable, fixed, _moved(weight, partial(place, grown, like=values)))
         claimed[name] += int((~old).sum())
     return Reshaped(wide, skeleton, maps, claimed)
 
@@ -88,9 +90,15 @@ def narrowed(learner: Learner, pack: Pack, width: Width, seed: int) -> Reshaped:
         channels = maps[name]
         trainable = channels.narrow(weight.trainable.cpu())
         small.get_parameter(join(name, "weight")).copy_(channels.narrow(theta.cpu()))
-        own(small.get_submodule(name), trainable, channels.narrow(weight.fixed.cpu()))
+        fixed = channels.narrow(weight.fixed.cpu())
+        own(small.get_submodule(name), trainable, fixed, _moved(weight, channels.narrow))
         claimed[name] = int(trainable.sum())
     return Reshaped(small, skeleton, maps, claimed)
+
+
+def _moved(weight: OwnedWeight, move: Callable[[Tensor], Tensor]) -> nn.Parameter | None:
+    """The scores of a layer at another width; 0 in new channels, where nothing is seen."""
+    return None if weight.scores is None else nn.Parameter(move(weight.scores.detach().cpu()))
 
 
 class Channels(nn.Module):

@@ -10,6 +10,7 @@ from torch import nn
 
 from paenet.packing.layout import join
 from paenet.packing.owned import own
+from paenet.packing.picking import new_scores
 from paenet.packing.widening import fresh_network, grow_private
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def start(
     norms: Norms,
     claims: Claims,
     split: Split | None,
+    picks: bool,
     seed: int,
 ) -> tuple[nn.Module, dict[str, int]]:
     """A backbone in which the weights that a task may claim can be trained.
@@ -48,8 +50,8 @@ def start(
     seen_maps = pack.widths[seen_width].maps
     claimed = {}
     for name, layer in pack.layers.items():
-        may_claim = claims == "free" and (stem is None or name not in stem.layers)
-        trainable = (layer.owner == 0) & may_claim
+        in_stem = stem is not None and name in stem.layers
+        trainable = (layer.owner == 0) & (claims == "free" and not in_stem)
         if sees:
             weight = backbone.get_parameter(join(name, "weight"))
             zeros = torch.zeros_like(weight)
@@ -57,7 +59,8 @@ def start(
                 zeros = seen_maps[name].place(seen_maps[name].narrow(zeros), weight.detach())
             weight.copy_(zeros)
         seen = pack.visible(name, pack.seen_slots(name, sees, stem))
-        own(backbone.get_submodule(name), trainable, seen)
+        scores = new_scores(seen) if picks and not in_stem else None
+        own(backbone.get_submodule(name), trainable, seen, scores)
         claimed[name] = int(trainable.sum())
     return backbone, claimed
 

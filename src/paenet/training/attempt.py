@@ -54,11 +54,12 @@ class Attempt:
         learner = pack.learn(
             plan.name,
             head=new_head(material.task, pack, session.view, self._seed),
-            sees="all" if method.sees == "pick" else method.sees,
+            sees=method.sees,
             # The first task has nothing to stand on: it owns the base, whatever the method.
             norms=session.recipe.norms if pack.base is not None else "own",
             claims=method.claims if pack.base is not None else "free",
             stem=stem,
+            picks=method.picks,
             seed=self._seed,
         )
         possible = [name for name in stems if name is not None]

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from paenet.packing import scores_of
 from paenet.training.batches import Batches
 from paenet.training.errors import RunError
 from paenet.training.progress import Reporter
@@ -179,12 +180,16 @@ def cycle(progress: float) -> float:
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Weights decay; biases, norms and slopes do not."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    return [
+    """Weights decay; biases, norms, slopes, and the scores by which others' are picked do not."""
+    scores = set(scores_of(module))
+    parameters = [p for p in module.parameters() if p.requires_grad and p not in scores]
+    groups: list[dict[str, object]] = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
+    if scores:
+        groups.append({"params": scores_of(module), "weight_decay": 0.0})
+    return groups
 
 
 def _agree_on_statistics(module: nn.Module, accelerator: Accelerator) -> None:

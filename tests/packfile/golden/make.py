@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.packfile import BackboneSpec, write
-from paenet.packing import Pack
+from paenet.packing import Pack, scores_of
 from tests.packfile.files import decoded, on_grid
 from tests.packfile.grids import GRIDS
 from tests.packfile.stranger import Stranger
@@ -107,6 +107,28 @@ def of_stems() -> Made:
     return pack, dense
 
 
+def of_picks() -> Made:
+    """Tasks that use a part of what they see: at another width, above a stem, and nothing else."""
+    pack = Pack(grouped, example=IMAGES)
+    learnt(pack, "base")
+    on_grid(pack, "base", torch.rand_like)
+    for name, width, arguments in (
+        ("stem", None, {"sees": "all", "stem": "0"}),
+        ("wide", 1.4, {"sees": "all"}),
+        ("piggyback", None, {"claims": "none"}),
+        ("small", 0.7, {"sees": "all"}),
+    ):
+        learner = pack.learn(name, head=nn.Linear(4, 2), picks=True, **arguments)
+        if width is not None:
+            (learner.widen if width > 1 else learner.narrow)(width)
+        learner.prune(to=0.5)
+        for scores in scores_of(learner):
+            scores.data[torch.rand(scores.shape) < 0.4] = 0.0
+        learner.freeze()
+        on_grid(pack, name, torch.rand_like)
+    return pack, grouped
+
+
 FILES: dict[str, Callable[[], Made]] = {
     "floats": lambda: of_grids("float32", "bfloat16", "float16"),
     "int8": lambda: of_grids("int8"),
@@ -114,6 +136,7 @@ FILES: dict[str, Callable[[], Made]] = {
     "doubles": of_doubles,
     "widths": of_widths,
     "stems": of_stems,
+    "picks": of_picks,
 }
 
 
