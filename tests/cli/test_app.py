@@ -27,14 +27,14 @@ def listed(text: str) -> list[str]:
 def test_help_lists_every_command_in_the_order_of_the_app(pae: Pae) -> None:
     done = pae("--help")
     assert done.code == 0
-    assert listed(done.out) == [*COMMANDS, "bench", "cache"]
+    assert listed(done.out) == [*COMMANDS, "bench", "cache", "datasets"]
     assert done.err == ""
 
 
 def test_without_a_command_the_help_is_shown_and_nothing_is_complained_about(pae: Pae) -> None:
     done = pae()
     assert done.code == 2  # a script that forgot the command shall not go on
-    assert listed(done.out) == [*COMMANDS, "bench", "cache"]
+    assert listed(done.out) == [*COMMANDS, "bench", "cache", "datasets"]
     assert done.err == ""
 
 

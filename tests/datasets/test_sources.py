@@ -39,6 +39,25 @@ def test_every_kind_of_source_opens(tables: tuple[Path, Path], tmp_path: Path) -
         assert "train" in split_names(spec)
 
 
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """VGGFace2 with a person in each split."""
+    names = ("n000002", "n000008")  # what their hashes draw
+    for path in (f"train/{names[0]}/1.jpg", f"train/{names[1]}/1.jpg", "test/n000001/1.jpg"):
+        (tmp_path / "people" / path).parent.mkdir(parents=True)
+        (tmp_path / "people" / path).write_bytes(png(picture(1)))
+    return tmp_path / "people"
+
+
+def test_a_published_data_set_opens_with_its_options(people: Path) -> None:
+    spec = {"dataset": "vggface2", "root": str(people), "needs": ["identity"]}
+    assert split_names(spec) == ("train", "val", "test")
+    test = open_examples({**spec, "rename": {"identity": "person"}}, "test")
+    assert test.columns["person"] == ("n000001",)
+    assert len(open_examples([spec, FACES], "test")) == 1 + 4
+    assert origins([spec, FACES]) == ["vggface2", "synthetic"]
+
+
 def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path]) -> None:
     spec = [{"table": tables[0]}, {"table": tables[1], "rename": {"years": "age"}}, FACES]
     assert split_names(spec) == ("train", "val", "test")
@@ -53,11 +72,29 @@ def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path])
     ("spec", "message"),
     [
         ({"tabel": "x.csv"}, "data: unknown key 'tabel'; did you mean 'table'?"),
-        ({"table": "x.csv", "folder": "x"}, "give exactly one of table, folder, synthetic"),
+        (
+            {"table": "x.csv", "folder": "x"},
+            "give exactly one of table, folder, dataset, syn",
+        ),
         ({"rename": {}}, "give exactly one of"),
         ([], "data: an empty list"),
         ({"synthetic": {"peple": 3}}, "synthetic: unknown key 'peple'; did you mean 'people'?"),
         ({"synthetic": {"people": 0}}, "synthetic faces: people is 0; give a whole number >= 1"),
+        (
+            {"dataset": "utkfaces", "root": "x"},
+            "unknown dataset 'utkfaces'; did you mean 'utkface'",
+        ),
+        ({"dataset": "utkface"}, "dataset 'utkface' needs its folder: root is None"),
+        ({"dataset": "utkface", "root": 3}, "root is 3"),
+        (
+            {"dataset": "adience", "root": "x", "fodl": 1},
+            "unknown option 'fodl'; did you mean 'fold'",
+        ),
+        ({"dataset": "adience", "root": "x", "table": "y"}, "give exactly one of"),
+        ({"dataset": "adience", "root": "/none"}, "adience: /none: no such folder"),
+        ({"dataset": ["adience"], "root": "x"}, "unknown dataset"),
+        ({"adience": "x", "fold": 0}, "unknown key 'adience'; give dataset: adience, root: DIR"),
+        ({"root": "x"}, "unknown key 'root'"),
         ("none.csv", r"none\.csv: No such file"),
     ],
 )

@@ -12,6 +12,7 @@ from paenet.training.data import View
 from paenet.training.errors import RecipeError
 from paenet.training.material import Material, open_material, open_pairs
 from paenet.training.plan import Input
+from tests.datasets.published.trees import put_images, put_lines
 from tests.training import toys
 
 VIEW = View(toys.SIZE, 127.5, 128.0)
@@ -129,3 +130,13 @@ def test_a_broken_face_of_a_pair_is_named_since_a_test_cannot_leave_it_out(tmp_p
     (tmp_path / "test" / "3-2.png").write_bytes(b"no picture")
     with pytest.raises(RecipeError, match=rf"{path}: test/3-2\.png: .*every image of a pairs file"):
         open_pairs(str(path), VIEW, Input(max_broken=1), tmp_path / "cache")
+
+
+def test_pairs_may_be_the_folder_of_lfw(tmp_path: Path) -> None:
+    put_images(tmp_path, [f"{name}/{name}_000{n}.jpg" for name in ("Ann", "Bo") for n in (1, 2)])
+    lines = ("Ann\t1\t2", "Ann\t1\tBo\t1", "Bo\t1\t2", "Bo\t2\tAnn\t2")
+    put_lines(tmp_path / "pairs.txt", "2\t1", *lines)
+    pairs = open_pairs(str(tmp_path), VIEW, Input(), tmp_path / "cache")
+    assert pairs.same.tolist() == [True, False, True, False]
+    assert pairs.fold.tolist() == [1, 1, 2, 2]
+    assert len(pairs.split) == 4

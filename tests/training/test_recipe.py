@@ -194,6 +194,7 @@ def test_a_recipe_that_is_absent_or_a_folder_is_named(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     task = toys.task("identity", FACES, pairs="lfw/pairs.csv")
     task["data"] = [{"table": "a.csv"}, {"folder": "../b"}, {"synthetic": {"people": 3}}]
+    task["data"].append({"dataset": "adience", "root": "sets/adience", "fold": 1})
     path = tmp_path / "recipes" / "faces.yaml"
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(toys.document(task, weights="nets/w.safetensors")))
@@ -202,6 +203,7 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
         {"table": str(tmp_path / "recipes" / "a.csv")},
         {"folder": str(tmp_path / "b")},
         {"synthetic": {"people": 3}},
+        {"dataset": "adience", "root": str(tmp_path / "recipes" / "sets/adience"), "fold": 1},
     ]
     assert recipe.tasks[0].pairs == str(tmp_path / "recipes" / "lfw" / "pairs.csv")
     assert recipe.weights == str(tmp_path / "recipes" / "nets" / "w.safetensors")

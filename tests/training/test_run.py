@@ -14,6 +14,7 @@ from paenet.engine import precision
 from paenet.packing import METHODS
 from paenet.training import GoalMissed, RecipeError, RunError, addition
 from paenet.training.journal import Journal
+from tests.datasets.published.trees import put_images, put_lines
 from tests.training import toys
 
 
@@ -215,3 +216,32 @@ def test_a_task_that_a_kill_left_in_the_file_goes_on_record_under_its_own_plan_a
         toys.entries(tmp_path)["a/learnt"]["tasks"]["a"]["fingerprint"]
         == (toys.fingerprints(path)["a"])
     )
+
+
+def test_what_a_published_data_set_leaves_out_is_on_record(tmp_path: Path) -> None:
+    root = tmp_path / "fairface"
+    for part, count in (("train", 60), ("val", 12)):
+        put_images(root, [f"{part}/{n}.jpg" for n in range(count)])
+        rows = [f"{part}/{n}.jpg,20-29,{('Male', 'Female')[n % 2]},White" for n in range(count)]
+        odd = f"{part}/x.jpg,20-29,Male,White"
+        put_lines(root / f"fairface_label_{part}.csv", "file,age,gender,race", *rows, odd)
+    data = {"dataset": "fairface", "root": str(root), "needs": ["gender"]}
+    settings = {"classes": ["female", "male"], "label": "gender"}
+    path = training.run(
+        toys.recipe(toys.task("a", root, data=data, settings=settings)), tmp_path / "run"
+    )
+    learnt = toys.entries(tmp_path / "run")["a/learnt"]
+    assert learnt["examples"]["test"] == 12
+    assert learnt["skipped"] == {
+        "rows": 2,
+        "reasons": [
+            {
+                "reason": "no such image",
+                "rows": 2,
+                "first": ["fairface_label_train.csv line 62", "fairface_label_val.csv line 14"],
+            }
+        ],
+    }
+    notes = packfile.read(path, backbone=toys.tiny).pack.tasks["a"].notes
+    assert notes["data"]["sources"] == ["fairface"]
+    assert notes["data"]["skipped"] == 2

@@ -17,6 +17,7 @@ from paenet.cli import (
     bench,
     cache,
     check,
+    datasets,
     env,
     evaluate,
     export,
@@ -56,6 +57,7 @@ for name, command in COMMANDS.items():
     app.command(name)(command)
 app.add_typer(bench.app, name="bench")
 app.add_typer(cache.app, name="cache")
+app.add_typer(datasets.app, name="datasets")
 
 
 @app.callback()

@@ -15,7 +15,10 @@ def evaluate(
     file: Pack,
     task: Annotated[str, typer.Option(help="The task's name.")],
     data: Annotated[
-        Path, typer.Option(help="A table or an image folder; for an identity a pairs file.")
+        Path,
+        typer.Option(
+            help="A table or an image folder; for an identity a pairs file, or the folder of LFW."
+        ),
     ],
     split: Annotated[str, typer.Option(help="The table's split; 'all' takes every row.")] = "test",
     label: Annotated[

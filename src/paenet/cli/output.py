@@ -22,15 +22,15 @@ def emit(document: Any, as_json: bool, show: Callable[[], None]) -> None:
         show()
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table; the first column is text, the others are numbers."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> None:
+    """Prints a table; the first `text` columns are text, the others are numbers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     sheet = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index, column in enumerate(columns):
-        sheet.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        sheet.add_column(column, justify="left" if index < text else "right", overflow="fold")
     for row in rows:
         sheet.add_row(*row)
     console = Console(markup=False, highlight=False)

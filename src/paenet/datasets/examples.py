@@ -6,13 +6,14 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paenet.datasets.errors import DataError
+from paenet.datasets.skipped import Skipped, merge
 
 Pixels = NDArray[np.uint8]
 
@@ -28,6 +29,7 @@ class Examples:
         read: the image of a row, RGB `(height, width, 3)`; raises `DataError`, which names the
             path, where it cannot be read. Safe to call from several threads and forked processes.
         version: changes when the pixels of any image could have changed.
+        skipped: what the source has besides, and why it is left out.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Examples:
     columns: Mapping[str, tuple[str, ...]]
     read: Callable[[int], Pixels]
     version: str
+    skipped: Skipped = field(default_factory=Skipped)
 
     def __post_init__(self) -> None:
         for name, values in self.columns.items():
@@ -56,6 +59,7 @@ class Examples:
             {name: tuple(values[row] for row in chosen) for name, values in self.columns.items()},
             _Selected(self.read, tuple(chosen)),
             version_of(self.version, chosen),
+            self.skipped,
         )
 
     def rename(self, columns: Mapping[str, str]) -> Examples:
@@ -102,6 +106,7 @@ def join(parts: Sequence[Examples]) -> Examples:
         },
         _Joined(tuple(part.read for part in parts), tuple(accumulate(map(len, parts)))),
         version_of(*(part.version for part in parts)),
+        merge(part.skipped for part in parts),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from paenet.datasets.drawing import three_ways
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Examples
 from paenet.datasets.locating import locate
@@ -70,12 +70,7 @@ def _rows(folder: Path) -> list[tuple[str, str, str]]:
         path = file.relative_to(folder)
         if file.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in path.parts):
             name = path.as_posix()
-            rows.append((name, path.parts[-2], path.parts[0] if given else _drawn_split(name)))
+            rows.append((name, path.parts[-2], path.parts[0] if given else three_ways(name)))
     if not rows:
         raise DataError(f"{folder}: no images; expected [train/]CLASS/IMAGE.jpg")
     return rows
-
-
-def _drawn_split(path: str) -> str:
-    tenth = int.from_bytes(hashlib.sha256(path.encode()).digest()[:4], "big") % 10
-    return "val" if tenth == 8 else "test" if tenth == 9 else "train"

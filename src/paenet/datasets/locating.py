@@ -56,7 +56,7 @@ class Reader:
 
     def version(self) -> str:
         """Hash of every place and of its file's size and time of change."""
-        stamps = {file: _stamp(file) for file in dict.fromkeys(place.file for place in self.places)}
+        stamps = {file: stamp(file) for file in dict.fromkeys(place.file for place in self.places)}
         return version_of(
             [(str(file.absolute()), *stamp) for file, stamp in stamps.items()],
             [place.name for place in self.places],
@@ -81,7 +81,7 @@ def locate(folder: Path, paths: Sequence[str], name: str) -> Reader:
     places = []
     checked: dict[Path, None] = {}
     for path in paths:
-        if not _inside(path):
+        if not inside(path):
             raise _escapes(name, path)
         place = _place(folder, path)
         if place.file not in checked:
@@ -95,7 +95,8 @@ def locate(folder: Path, paths: Sequence[str], name: str) -> Reader:
     return Reader(tuple(places))
 
 
-def _inside(path: str) -> bool:
+def inside(path: str) -> bool:
+    """Whether a path, by its text, stays in the folder that it is relative to."""
     pure = PurePosixPath(path)
     return not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path)
 
@@ -115,7 +116,8 @@ def _escapes(name: str, path: str) -> DataError:
     )
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def stamp(file: Path) -> tuple[int, int]:
+    """Size in bytes and time of change of a file, for its version; -1 and -1 where it is absent."""
     try:
         stat = os.stat(file)
     except OSError:

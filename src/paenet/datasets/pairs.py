@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +46,44 @@ def read_pairs(path: str | Path) -> Pairs:
     """
     file = Path(path)
     columns = read_csv(file, needed=("fold", "path_a", "path_b", "same"))
-    rows = {
-        name: row
-        for row, name in enumerate(dict.fromkeys([*columns["path_a"], *columns["path_b"]]))
-    }
-    paths = tuple(rows)
-    reader = locate(file.parent, paths, str(file))
+    return make_pairs(
+        str(file),
+        file.parent,
+        columns["path_a"],
+        columns["path_b"],
+        [_same(file, row, text) for row, text in enumerate(columns["same"])],
+        [_fold(file, row, text) for row, text in enumerate(columns["fold"])],
+    )
+
+
+def make_pairs(
+    name: str,
+    folder: Path,
+    a: Sequence[str],
+    b: Sequence[str],
+    same: Sequence[bool],
+    fold: Sequence[int],
+) -> Pairs:
+    """Pairs of images in a folder.
+
+    Args:
+        name: of what lists them, for errors.
+        folder: that no path may leave.
+        a, b: paths, one of each for a pair.
+        same, fold: as `Pairs` has them.
+
+    Raises:
+        DataError: as `locate`.
+    """
+    paths = tuple(dict.fromkeys([*a, *b]))
+    rows = {path: row for row, path in enumerate(paths)}
+    reader = locate(folder, paths, name)
     return Pairs(
-        Examples(str(file), paths, {}, reader, reader.version()),
-        np.array([rows[name] for name in columns["path_a"]], dtype=np.int64),
-        np.array([rows[name] for name in columns["path_b"]], dtype=np.int64),
-        np.array([_same(file, row, text) for row, text in enumerate(columns["same"])]),
-        np.array([_fold(file, row, text) for row, text in enumerate(columns["fold"])]),
+        Examples(name, paths, {}, reader, reader.version()),
+        np.array([rows[path] for path in a], dtype=np.int64),
+        np.array([rows[path] for path in b], dtype=np.int64),
+        np.array(same, dtype=np.bool_),
+        np.array(fold, dtype=np.int64),
     )
 
 

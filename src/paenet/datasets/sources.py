@@ -1,4 +1,4 @@
-"""A data set as a recipe names it: a table, a folder, synthetic faces, or several of them."""
+"""A data set as a recipe names it: a table, a folder, a published one, or several of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,34 @@ from typing import Any
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Examples, join
 from paenet.datasets.folder import folder_splits, read_folder
+from paenet.datasets.pairs import Pairs, read_pairs
+from paenet.datasets.published import (
+    PUBLISHED,
+    check_options,
+    published,
+    read_lfw_pairs,
+    read_published,
+)
 from paenet.datasets.synthetic import synthetic_faces, synthetic_splits
 from paenet.datasets.table import empty_split, read_table, table_splits
 from paenet.errors import suggest
 
+Part = Mapping[str, Any]
+Names = tuple[str, ...]
 Spec = str | Path | Mapping[str, Any] | Sequence["Spec"]
+
+PLACES = ("table", "folder", "root")
+"""The keys of a data set that hold a path."""
 
 
 def open_examples(spec: Spec, split: str | None = None) -> Examples:
     """The examples of a data set.
 
     Args:
-        spec: `{"table": path}`, `{"folder": path}`, `{"synthetic": {...}}` (the arguments of
-            `synthetic_faces`), a path (of a CSV or a folder), or a list of these, which joins
-            them. A mapping may also have `rename`: new column names by old ones.
+        spec: `{"table": path}`, `{"folder": path}`, `{"dataset": name, "root": path}` (a
+            published one, with its options beside: see `read_published`), `{"synthetic": {...}}`
+            (the arguments of `synthetic_faces`), a path (of a CSV or a folder), or a list of
+            these, which joins them. A mapping may also have `rename`: new column names by old ones.
         split: its name; None takes all splits. A list needs it in at least one of its parts.
 
     Raises:
@@ -50,12 +64,21 @@ def origins(spec: Spec) -> list[str]:
     """What a data set is made of, for people elsewhere: a file's name with its folder's, no more.
 
     Returns:
-        Such as `["utkface/labels.csv", "synthetic"]`.
+        Such as `["utkface/labels.csv", "adience", "synthetic"]`.
     """
     return [
-        "/".join(Path(_name(part)).parts[-2:]) if _kind(part) != "synthetic" else "synthetic"
+        "/".join(Path(_name(part)).parts[-2:]) if _kind(part) in PLACES else _name(part)
         for part in _parts(spec)
     ]
+
+
+def pairs_at(path: str | Path) -> Pairs:
+    """The pairs of a pairs file, or of a folder that holds LFW with its official `pairs.txt`.
+
+    Raises:
+        DataError: as `read_pairs` and `read_lfw_pairs`.
+    """
+    return read_lfw_pairs(path) if Path(path).is_dir() else read_pairs(path)
 
 
 def _parts(spec: Spec) -> list[dict[str, Any]]:
@@ -71,12 +94,29 @@ def _parts(spec: Spec) -> list[dict[str, Any]]:
 
 
 def _checked(part: dict[str, Any]) -> dict[str, Any]:
-    for key in part:
-        if key not in (*_KINDS, "rename"):
-            raise DataError(f"data: unknown key {key!r}{suggest(str(key), [*_KINDS, 'rename'])}")
+    if "dataset" in part:
+        if not isinstance(part.get("root"), str | Path):
+            raise DataError(
+                f"data: dataset {part['dataset']!r} needs its folder: root is {part.get('root')!r}"
+            )
+        check_options(part["dataset"], _options(part))
+    else:
+        for key in part:
+            if key in PUBLISHED:
+                raise DataError(f"data: unknown key {key!r}; give dataset: {key}, root: DIR")
+            if key not in (*_KINDS, "rename"):
+                raise DataError(
+                    f"data: unknown key {key!r}{suggest(str(key), [*_KINDS, 'rename'])}"
+                )
     if sum(key in _KINDS for key in part) != 1:
         raise DataError(f"data: give exactly one of {', '.join(_KINDS)}; found {list(part)}")
     return part
+
+
+def _options(part: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a published data set."""
+    beside = ("root", "rename", *_KINDS)
+    return {str(key): value for key, value in part.items() if key not in beside}
 
 
 def _kind(part: Mapping[str, Any]) -> str:
@@ -89,14 +129,12 @@ def _name(part: Mapping[str, Any]) -> str:
 
 
 def _open(part: Mapping[str, Any], split: str | None) -> Examples:
-    kind = _kind(part)
-    examples = _KINDS[kind][0](part[kind], split)
+    examples = _KINDS[_kind(part)][0](part, split)
     return examples.rename(part["rename"]) if part.get("rename") else examples
 
 
 def _splits(part: Mapping[str, Any]) -> tuple[str, ...]:
-    kind = _kind(part)
-    return _KINDS[kind][1](part[kind])
+    return _KINDS[_kind(part)][1](part)
 
 
 def _draw_faces(settings: Mapping[str, Any] | None, split: str | None) -> Examples:
@@ -108,8 +146,21 @@ def _draw_faces(settings: Mapping[str, Any] | None, split: str | None) -> Exampl
 
 
 # How to open a source and how to list its splits: adding a kind takes one line.
-_KINDS: dict[str, tuple[Callable[..., Examples], Callable[[Any], tuple[str, ...]]]] = {
-    "table": (read_table, table_splits),
-    "folder": (read_folder, folder_splits),
-    "synthetic": (_draw_faces, lambda _: synthetic_splits()),
+_KINDS: dict[str, tuple[Callable[[Part, str | None], Examples], Callable[[Part], Names]]] = {
+    "table": (
+        lambda part, split: read_table(part["table"], split),
+        lambda part: table_splits(part["table"]),
+    ),
+    "folder": (
+        lambda part, split: read_folder(part["folder"], split),
+        lambda part: folder_splits(part["folder"]),
+    ),
+    "dataset": (
+        lambda part, split: read_published(part["dataset"], part["root"], split, **_options(part)),
+        lambda part: published(part["dataset"]).splits,
+    ),
+    "synthetic": (
+        lambda part, split: _draw_faces(part["synthetic"], split),
+        lambda _: synthetic_splits(),
+    ),
 }

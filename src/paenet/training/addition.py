@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from paenet import packfile
-from paenet.datasets import origins, read_pairs
+from paenet.datasets import origins, pairs_at
 from paenet.packing import Pack
 from paenet.training.algorithm import learn
 from paenet.training.base import Base
@@ -68,7 +68,7 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
         if session.limit is None:  # a try on a part of the data can do without the rest
             encode(task, examples)
     if plan.pairs is not None:
-        read_pairs(plan.pairs)
+        pairs_at(plan.pairs)
 
 
 class _Addition:
@@ -107,6 +107,7 @@ class _Addition:
                 "data": {
                     "sources": origins(plan.data),
                     "examples": {split: len(rows) for split, rows in material.splits()},
+                    "skipped": len(material.train.skipped),
                 },
                 "terms": plan.terms,
                 "plan": session.journal.plan(plan.name),
@@ -162,6 +163,8 @@ class _Addition:
             teacher=teacher,
             watch=session.reporter.count,
         )
+        if material.train.skipped:
+            session.reporter.say(f"{plan.name}: of the data, {material.train.skipped.summary()}")
         for name, split in material.splits():
             if split.broken:
                 path, reason = split.broken[0]
@@ -233,6 +236,7 @@ class _Addition:
             "test": own.notes["test"],
             "examples": {split: len(rows) for split, rows in material.splits()},
             "broken": {split: list(rows.broken) for split, rows in material.splits()},
+            "skipped": material.train.skipped.as_json(),
             "file_bytes": self._path.stat().st_size,
         }
 

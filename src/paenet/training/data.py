@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from paenet.datasets import DataError, Examples, Images, open_examples
+from paenet.datasets import DataError, Examples, Images, Skipped, open_examples
 from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
 from paenet.training.plan import Input, TaskPlan
@@ -49,12 +49,14 @@ class Split:
         targets: `(N, ...)`, or None where a teacher gives them.
         broken: path and reason of every image that could not be read.
         hash: of images, rows and size: changes when the pixels could have.
+        skipped: rows of the data that are no examples, of whatever split, and why.
     """
 
     pixels: NDArray[np.uint8]
     targets: Tensor | None
     broken: tuple[tuple[str, str], ...] = ()
     hash: str = ""
+    skipped: Skipped = field(default_factory=Skipped)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -123,7 +125,7 @@ def decode(
     """The images of `examples` at the size that networks see, with the targets of `task`."""
     images = Images(examples, view.size, cache, max_broken=given.max_broken, progress=progress)
     targets = None if task is None else encode(task, examples.select(images.kept))
-    return Split(images.pixels, targets, tuple(images.broken), images.hash)
+    return Split(images.pixels, targets, tuple(images.broken), images.hash, examples.skipped)
 
 
 def encode(task: Task, examples: Examples) -> Tensor | None:

@@ -41,7 +41,8 @@ def judge(
     Args:
         path: of the pack.
         name: of the task.
-        data: a table or an image folder; for an identity a pairs file.
+        data: a table or an image folder; for an identity a pairs file, or the
+            folder of LFW.
         split: of the table; None takes every row.
         label: the table's column, where it is not called as in the task's training data.
         limit: the first so many examples only; of pairs, so many from the whole file.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet import tasks
-from paenet.datasets import read_pairs
+from paenet.datasets import pairs_at
 from paenet.tasks import Metric, Task, TaskError
 from paenet.training.data import Progress, Split, View, decode, open_split
 from paenet.training.errors import RecipeError
@@ -167,7 +167,7 @@ def open_pairs(
     Raises:
         RecipeError: where an image of a pair is broken, since a test cannot leave it out.
     """
-    pairs = read_pairs(path)
+    pairs = pairs_at(path)
     chosen = np.arange(len(pairs))
     if limit is not None and limit < len(pairs):
         chosen = np.linspace(0, len(pairs) - 1, limit).round().astype(np.int64)

@@ -226,8 +226,8 @@ class TaskPlan(Section):
         parts = value if isinstance(value, list) else [value]
         if not all(isinstance(part, dict) for part in parts) or parts == []:
             raise ValueError(
-                f"{value!r}: give {{table: FILE}}, {{folder: DIR}} or {{synthetic: {{}}}}, "
-                "or a list of these"
+                f"{value!r}: give {{table: FILE}}, {{folder: DIR}}, {{dataset: NAME, root: DIR}} "
+                "or {synthetic: {}}, or a list of these"
             )
         return value
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from paenet import packing
 from paenet.backbones import PRETRAINED
+from paenet.datasets import PLACES
 from paenet.training.errors import RecipeError
 from paenet.training.explaining import explain, kind_of
 from paenet.training.plan import Activations, Backbone, Input, Section, TaskPlan, or_value_error
@@ -133,7 +134,7 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
 
     def source(spec: dict[str, Any]) -> dict[str, Any]:
         return {
-            key: absolute(value) if key in ("table", "folder") and isinstance(value, str) else value
+            key: absolute(value) if key in PLACES and isinstance(value, str) else value
             for key, value in spec.items()
         }
 
