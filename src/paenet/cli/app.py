@@ -27,6 +27,7 @@ from paenet.cli import (
     merge,
     quickstart,
     remove,
+    report,
     run,
 )
 from paenet.errors import PaenetError
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "check": check.check,
     "eval": evaluate.evaluate,
+    "report": report.report,
     "env": env.env,
 }
 for name, command in COMMANDS.items():

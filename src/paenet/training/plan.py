@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from paenet import backbones, packing, tasks
 from paenet.datasets import Augment
@@ -133,10 +141,14 @@ class Prune(Section):
 
 
 class Widen(Section):
-    """Adding filters when the goal is missed: by `ratio` in parameters, at most `times` times."""
+    """Adding filters when the goal is missed: by `ratio` in parameters, at most `times` times.
+
+    With `at_most`, the network never grows beyond so many times the weights that it began with.
+    """
 
     ratio: float = Field(1.5, gt=1)
     times: int = Field(1, ge=0)
+    at_most: float | None = Field(None, gt=1)
     width: float | dict[str, float] | None = Field(
         None, description="the widths to take instead, for one or per layer"
     )
@@ -189,19 +201,43 @@ class Goal(Section):
         return self
 
 
+def _sources(value: Any) -> Any:
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, dict) for part in parts) or parts == []:
+        raise ValueError(
+            f"{value!r}: give {{table: FILE}}, {{folder: DIR}}, {{dataset: NAME, root: DIR}} "
+            "or {synthetic: {}}, or a list of these"
+        )
+    return value
+
+
+Data = Annotated[dict[str, Any] | list[dict[str, Any]], BeforeValidator(_sources)]
+"""Where examples come from: a mapping, or a list of mappings to be joined."""
+
+
+class Pretrain(Section):
+    """Other examples with a task's labels, on which it is trained before its own.
+
+    Only their training split is used.
+    """
+
+    data: Data
+    budget: Budget = Budget()
+
+
 class TaskPlan(Section):
     """One task of a recipe.
 
-    `settings` are those of its kind (see `paenet.tasks`); `data` says where examples come from, a
-    mapping or a list of mappings to be joined; `pairs` adds face verification to an identity's
-    test figures.
+    `settings` are those of its kind (see `paenet.tasks`); `pairs` adds face verification to an
+    identity's test figures.
     """
 
     name: str
     kind: Literal["classification", "ordinal", "identity"]
-    data: dict[str, Any] | list[dict[str, Any]]
+    data: Data
     settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     goal: Goal
+    pretrain: Pretrain | None = None
     budget: Budget = Budget()
     channels: Channels = Channels()
     prune: Prune = Prune()
@@ -220,17 +256,6 @@ class TaskPlan(Section):
     values: Values = Values()
     terms: str | None = Field(None, description="the terms of the data, kept with the weights")
 
-    @field_validator("data", mode="before")
-    @classmethod
-    def _sources(cls, value: Any) -> Any:
-        parts = value if isinstance(value, list) else [value]
-        if not all(isinstance(part, dict) for part in parts) or parts == []:
-            raise ValueError(
-                f"{value!r}: give {{table: FILE}}, {{folder: DIR}}, {{dataset: NAME, root: DIR}} "
-                "or {synthetic: {}}, or a list of these"
-            )
-        return value
-
     @field_validator("settings")
     @classmethod
     def _of_its_kind(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -248,6 +273,13 @@ class TaskPlan(Section):
             raise ValueError(f"{value!r}: give a letter, then letters, digits, - and _")
         return value
 
+    @field_validator("pretrain")
+    @classmethod
+    def _same_labels(cls, value: Pretrain | None, info: ValidationInfo) -> Pretrain | None:
+        if value is not None and info.data.get("kind") == "identity":
+            raise ValueError("other people are other classes for an identity; join the data")
+        return value
+
     @field_validator("values", mode="before")
     @classmethod
     def _grid(cls, value: Any) -> Any:
@@ -257,6 +289,26 @@ class TaskPlan(Section):
     def values_rate(self) -> float:
         """The learning rate of training with the rounding in the loop."""
         return self.values.rate or self.prune.rate or self.budget.rate / 2
+
+    def with_data(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> TaskPlan:
+        """The plan with every source of examples changed."""
+
+        def changed(data: dict[str, Any] | list[dict[str, Any]]) -> Any:
+            return [change(part) for part in data] if isinstance(data, list) else change(data)
+
+        update: dict[str, Any] = {"data": changed(self.data)}
+        if self.pretrain is not None:
+            data = changed(self.pretrain.data)
+            update["pretrain"] = self.pretrain.model_copy(update={"data": data})
+        return self.model_copy(update=update)
+
+    def pretraining(self) -> TaskPlan | None:
+        """The plan by which the task is trained before its own data; None where it is not."""
+        if self.pretrain is None:
+            return None
+        return self.model_copy(
+            update={"data": self.pretrain.data, "budget": self.pretrain.budget, "pretrain": None}
+        )
 
     def reference_budget(self) -> Budget:
         """As many epochs as the task gets in training and in all stages of pruning."""

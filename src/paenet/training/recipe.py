@@ -140,13 +140,8 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
 
     tasks = []
     for task in recipe.tasks:
-        data = task.data
-        update: dict[str, Any] = {
-            "data": [source(s) for s in data] if isinstance(data, list) else source(data)
-        }
-        if task.pairs is not None:
-            update["pairs"] = absolute(task.pairs)
-        tasks.append(task.model_copy(update=update))
+        pairs = None if task.pairs is None else absolute(task.pairs)
+        tasks.append(task.with_data(source).model_copy(update={"pairs": pairs}))
     weights = None if recipe.weights is None else place_weights(recipe.weights, folder)
     return recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
 
