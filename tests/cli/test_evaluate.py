@@ -7,6 +7,7 @@ from PIL import Image
 
 from tests.cli.answers import OWN, document, refusal
 from tests.cli.conftest import Pae
+from tests.datasets.published.trees import put_lines
 from tests.training import toys
 
 
@@ -124,3 +125,38 @@ def test_an_image_folder_is_judged_by_the_names_of_its_folders(
     arguments = ("eval", learnt, "--task", "shade", "--data", tmp_path / "pictures", *OWN)
     assert document(pae(*arguments, "--label", "label", "--json"))["count"] == 4
     refusal(pae(*arguments), tmp_path / "pictures", "no column 'shade'; known: label, split")
+
+
+@pytest.fixture
+def cifar(tmp_path: Path) -> Path:
+    """CIFAR-100 with two groups that the task knows, and a record that is none."""
+    root = tmp_path / "cifar"
+    groups = ["dark", "light", *(f"group {n}" for n in range(18))]
+    put_lines(root / "coarse_label_names.txt", *groups)
+    put_lines(root / "fine_label_names.txt", *(f"thing {n}" for n in range(100)))
+    records = [bytes([n % 2, 0]) + bytes([60 + 120 * (n % 2)] * 3072) for n in range(10)]
+    (root / "train.bin").write_bytes(b"")
+    (root / "test.bin").write_bytes(b"".join(records) + bytes([200, 0]) + bytes(3072))
+    return root
+
+
+def test_a_published_data_set_is_judged_with_its_options(
+    learnt: Path, cifar: Path, pae: Pae
+) -> None:
+    ask = ("eval", learnt, "--task", "shade", "--data", cifar, "--label", "coarse", *OWN)
+    published = ("--dataset", "cifar100", "--option", "needs=[coarse, fine]")
+    found = document(pae(*ask, *published, "--json"))
+    assert found["data"] == {
+        "dataset": "cifar100",
+        "root": str(cifar),
+        "needs": ["coarse", "fine"],
+    }
+    assert found["count"] == 10
+    assert found["skipped"]["rows"] == 1
+    shown = pae(*ask, *published).out
+    assert f"shade on cifar100 in {cifar} (test)\n" in shown
+    assert "1 row is left out: 1 × coarse 200 (first: test.bin record 11)" in shown
+    refusal(pae(*ask, "--dataset", "cifar10"), "did you mean 'cifar100'?")
+    refusal(pae(*ask, *published, "--option", "corse=fish"), "did you mean 'coarse'?")
+    refusal(pae(*ask, "--option", "coarse=fish"), "name it with --dataset")
+    refusal(pae(*ask, "--dataset", "cifar100", "--option", "root=x"), "'root=x' is no option")

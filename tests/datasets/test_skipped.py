@@ -23,6 +23,7 @@ def test_the_first_few_are_named_and_all_are_counted() -> None:
     assert tally("a").summary() == "1 row is left out: 1 × a (first: line 0)"
     assert json.loads(json.dumps(found.as_json())) == {
         "rows": 8,
+        "summary": found.summary(),
         "reasons": [
             {"reason": "a", "rows": 7, "first": ["line 0", "line 1", "line 2"]},
             {"reason": "b", "rows": 1, "first": ["line 5"]},

@@ -95,6 +95,7 @@ def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path])
         ({"dataset": ["adience"], "root": "x"}, "unknown dataset"),
         ({"adience": "x", "fold": 0}, "unknown key 'adience'; give dataset: adience, root: DIR"),
         ({"root": "x"}, "unknown key 'root'"),
+        ({"root": "x", "datset": "lfw"}, "unknown key 'datset'; did you mean 'dataset'"),
         ("none.csv", r"none\.csv: No such file"),
     ],
 )

@@ -234,6 +234,8 @@ def test_what_a_published_data_set_leaves_out_is_on_record(tmp_path: Path) -> No
     assert learnt["examples"]["test"] == 12
     assert learnt["skipped"] == {
         "rows": 2,
+        "summary": "2 rows are left out: 2 × no such image "
+        "(first: fairface_label_train.csv line 62)",
         "reasons": [
             {
                 "reason": "no such image",

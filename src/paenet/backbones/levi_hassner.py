@@ -65,7 +65,7 @@ class LeviHassner(nn.Module):
             (self.fc7, 0.005, 1.0),
         ):
             nn.init.normal_(layer.weight, std=deviation)
-            nn.init.constant_(layer.bias, bias)
+            nn.init.constant_(layer.get_parameter("bias"), bias)
 
 
 INFO = BackboneInfo("levi-hassner", LeviHassner, size=227, features=512)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from paenet.cli.options import key_values
 from paenet.cli.output import Json, emit, table
 
 app = typer.Typer(help="The published data sets that can be read as they are.")
@@ -52,27 +53,8 @@ def check(
     """Read one: how many examples it has by split and label, and what is left out and why."""
     from paenet import datasets
 
-    found = datasets.survey(name, root, **_parsed(options or []))
+    found = datasets.survey(name, root, **key_values(options or []))
     emit(found, as_json, lambda: _show(found))
-
-
-def _parsed(options: list[str]) -> dict[str, Any]:
-    import yaml
-
-    from paenet.datasets import DataError
-
-    parsed: dict[str, Any] = {}
-    for text in options:
-        key, sign, value = text.partition("=")
-        if not sign or key in ("name", "root"):
-            raise DataError(f"{text!r} is no option; give KEY=VALUE, such as fold=1")
-        try:
-            parsed[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise DataError(
-                f"{text!r}: {value!r} is not YAML; give a value as in a recipe"
-            ) from None
-    return parsed
 
 
 def _show(found: dict[str, Any]) -> None:

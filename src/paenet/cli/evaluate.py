@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from paenet.cli.options import Limit, Own, Pack
+from paenet.cli.options import Limit, Own, Pack, key_values
 from paenet.cli.output import Json, emit, interval, table
 
 
@@ -28,6 +28,14 @@ def evaluate(
         Path | None,
         typer.Option(help="A model that `pae export` made of the file, to be judged in its place."),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="The published data set that --data is the folder of: pae datasets."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Of that data set, as in a recipe: fold=1."),
+    ] = None,
     limit: Limit = None,
     backbone: Own = None,
     as_json: Json = False,
@@ -35,10 +43,15 @@ def evaluate(
     """Metrics of one task with 95 % intervals."""
     from paenet import training
 
+    source: Any = data
+    if dataset is not None:
+        source = {"dataset": dataset, "root": str(data), **key_values(option or [])}
+    elif option:
+        raise training.RunError("--option is of a published data set; name it with --dataset")
     found = training.judge(
         file,
         task,
-        data,
+        source,
         split=None if split == "all" else split,
         label=label,
         limit=limit,
@@ -49,9 +62,13 @@ def evaluate(
     def show() -> None:
         rows = [(name, interval(m), str(m["count"])) for name, m in found["metrics"].items()]
         whose = task if onnx is None else f"{task} of {onnx}"
-        table(f"{whose} on {data} ({split})", ("metric", "value", "examples"), rows)
+        place = data if dataset is None else f"{dataset} in {data}"
+        table(f"{whose} on {place} ({split})", ("metric", "value", "examples"), rows)
         if found["broken"]:
             path, reason = found["broken"][0]
             print(f"{len(found['broken'])} broken images left out, the first: {path}: {reason}")
+
+        if found["skipped"]["rows"]:
+            print(found["skipped"]["summary"])
 
     emit(found, as_json, show)

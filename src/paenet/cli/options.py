@@ -1,7 +1,8 @@
 """Options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,3 +29,25 @@ Own = Annotated[
 def names(text: str) -> list[str]:
     """A list with commas as an option gives it."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def key_values(texts: Sequence[str]) -> dict[str, Any]:
+    """Options of a data set from the command line: `fold=1` to `{"fold": 1}`, values as in YAML.
+
+    Raises:
+        DataError: where one is no such option.
+    """
+    import yaml
+
+    from paenet.datasets import DataError
+
+    parsed: dict[str, Any] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or key in ("dataset", "name", "root", "split"):
+            raise DataError(f"{text!r} is no option; give KEY=VALUE, such as fold=1")
+        try:
+            parsed[key] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise DataError(f"{text!r}: not YAML; give a value as in a recipe") from None
+    return parsed

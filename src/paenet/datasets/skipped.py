@@ -31,15 +31,17 @@ class Skipped:
         return sum(self.counts.values())
 
     def as_json(self) -> dict[str, Any]:
-        """`{"rows": …, "reasons": [{"reason", "rows", "first"}, …]}`."""
+        """`{"rows", "summary", "reasons": [{"reason", "rows", "first"}, …]}`."""
         reasons = [
             {"reason": reason, "rows": rows, "first": list(self.first[reason])}
             for reason, rows in self.counts.items()
         ]
-        return {"rows": len(self), "reasons": reasons}
+        return {"rows": len(self), "summary": self.summary(), "reasons": reasons}
 
     def summary(self) -> str:
-        """One line: `12 rows are left out: 10 × age 'None' (first: …), 2 × …`; at least one row."""
+        """One line: `12 rows are left out: 10 × age 'None' (first: …), 2 × …`, or that none is."""
+        if not self:
+            return "nothing is left out"
         parts = [
             f"{rows} × {reason} (first: {self.first[reason][0]})"
             for reason, rows in list(self.counts.items())[:NAMED]

@@ -101,7 +101,7 @@ def _checked(part: dict[str, Any]) -> dict[str, Any]:
             )
         check_options(part["dataset"], _options(part))
     else:
-        for key in part:
+        for key in sorted(part, key=lambda key: key == "root"):  # a misspelt `dataset` first
             if key in PUBLISHED:
                 raise DataError(f"data: unknown key {key!r}; give dataset: {key}, root: DIR")
             if key not in (*_KINDS, "rename"):
@@ -145,7 +145,7 @@ def _draw_faces(settings: Mapping[str, Any] | None, split: str | None) -> Exampl
     return synthetic_faces(split, **(settings or {}))
 
 
-# How to open a source and how to list its splits: adding a kind takes one line.
+# How to open a source and how to list its splits: adding a kind takes one entry.
 _KINDS: dict[str, tuple[Callable[[Part, str | None], Examples], Callable[[Part], Names]]] = {
     "table": (
         lambda part, split: read_table(part["table"], split),

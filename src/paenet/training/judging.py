@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from paenet.training.sources import ImageSource
 def judge(
     path: str | Path,
     name: str,
-    data: str | Path,
+    data: str | Path | Mapping[str, Any],
     *,
     split: str | None = "test",
     label: str | None = None,
@@ -41,8 +42,8 @@ def judge(
     Args:
         path: of the pack.
         name: of the task.
-        data: a table or an image folder; for an identity a pairs file, or the
-            folder of LFW.
+        data: a table, an image folder, or a source as a recipe has it; for an identity a pairs
+            file, or the folder of LFW.
         split: of the table; None takes every row.
         label: the table's column, where it is not called as in the task's training data.
         limit: the first so many examples only; of pairs, so many from the whole file.
@@ -50,7 +51,7 @@ def judge(
         onnx: a model that `pae export` has made of the pack, to be judged in the network's place.
 
     Returns:
-        `{"task", "data", "split", "count", "broken", "metrics"}`.
+        `{"task", "data", "split", "count", "broken", "skipped", "metrics"}`.
 
     Raises:
         RunError: where the task cannot be judged, with the reason.
@@ -65,13 +66,17 @@ def judge(
     except (KeyError, TypeError):
         raise RunError(f"{path}: does not say what kind of task {name!r} is") from None
     cache = (cache or cache_folder()) / "images"
+    source = data if isinstance(data, Mapping) else str(data)
     if isinstance(task, Identity):
-        return {"task": name, "data": str(data)} | _verification(
-            network, data, view, cache, batch, limit
+        place = source if isinstance(source, str) else source.get("root")
+        if not isinstance(place, str):
+            raise RunError(f"{name}: is an identity; give a pairs file or the folder of LFW")
+        return {"task": name, "data": source} | _verification(
+            network, place, view, cache, batch, limit
         )
     if label is not None:
         task = tasks.create(**{**task.describe(), "label": label})
-    examples = open_examples(str(data), split)
+    examples = open_examples(source, split)
     if limit is not None:
         examples = examples.select(range(min(limit, len(examples.paths))))
     found = decode(examples, view, Input(), cache, task)
@@ -80,10 +85,11 @@ def judge(
     metrics = task.measure(outputs, found.targets)
     return {
         "task": name,
-        "data": str(data),
+        "data": source,
         "split": split,
         "count": len(found),
         "broken": list(found.broken),
+        "skipped": found.skipped.as_json(),
         "metrics": {key: metric_as_json(metric) for key, metric in metrics.items()},
     }
 
@@ -109,5 +115,6 @@ def _verification(
         "split": None,
         "count": len(pairs.same),
         "broken": [],
+        "skipped": pairs.split.skipped.as_json(),
         "metrics": pairs.measure(network, view, batch),
     }

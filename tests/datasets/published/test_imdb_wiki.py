@@ -1,6 +1,7 @@
 """IMDb-Wiki: MATLAB's dates and missing values, the usual filters, splits by person."""
 
 import math
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -171,3 +172,8 @@ def test_the_hundreds_of_one_name_are_labelled_by_their_rows(tmp_path: Path) -> 
     root = put(tmp_path, {"photo_taken": 1990}, {"photo_taken": 1991}, {"photo_taken": 1992})
     ages = labels(read_published("imdb-wiki", root), "age")
     assert list(ages.values()) == ["40", "41", "42"]
+
+
+def test_scipy_is_imported_by_nothing_but_this() -> None:
+    code = "import sys, paenet.datasets, paenet.cli; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -111,4 +111,4 @@ def test_a_survey_counts_by_split_and_label(tmp_path: Path) -> None:
     found = survey("lfw", tmp_path / "lfw")
     assert found["labels"]["identity"] == {"values": {"Bo": {"test": 2}, "Cy": {"test": 1}}}
     assert found["pairs"] == {"pairs": 2, "same": 1, "folds": 1}
-    assert found["skipped"] == {"rows": 0, "reasons": []}
+    assert found["skipped"] == {"rows": 0, "summary": "nothing is left out", "reasons": []}

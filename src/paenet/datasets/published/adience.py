@@ -37,7 +37,8 @@ def list_adience(root: Path, *, fold: int = 0, images: str = "faces") -> Listing
     folds. It has no validation split. Here a tenth of the people in the other four folds is drawn
     for it, by hash of their number: as much as Levi & Hassner (2015) set aside, but people that
     are not trained on, where they drew images. A whole fold would cost a quarter of the training
-    data that published figures had.
+    data that published figures had. A few people have most of the images of the youngest, so that
+    validation may have few of those.
 
     Ages follow Levi & Hassner's code (GilLevi/AgeGenderDeepLearning): a label counts if it is
     exactly one of the eight that stand for the eight groups, `(8, 12)` for 8-13; any other is

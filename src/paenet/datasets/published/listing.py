@@ -51,9 +51,9 @@ class Listing:
 
     root: Path
     labels: tuple[str, ...]
-    _rows: dict[str, _Row] = field(default_factory=dict)
-    _tally: Tally = field(default_factory=Tally)
-    _folders: dict[Path, frozenset[str]] = field(default_factory=dict)
+    _rows: dict[str, _Row] = field(default_factory=dict, init=False)
+    _tally: Tally = field(default_factory=Tally, init=False)
+    _folders: dict[Path, frozenset[str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 from paenet.datasets.errors import DataError
+from paenet.datasets.skipped import quoted
 
 
 def one_of(name: str, value: object, known: Sequence[object]) -> None:
@@ -25,11 +27,14 @@ def number(name: str, value: object, low: float = -math.inf, high: float = math.
     Raises:
         DataError: names the option, what was found and what is allowed.
     """
-    fits = isinstance(value, int | float) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not low <= value <= high:  # type: ignore[operator,arg-type]
+    found = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number of hundreds of digits
+            found = float(value)
+    if not math.isfinite(found) or not low <= found <= high:
         span = "" if low == -math.inf else f" from {low:g} to {high:g}"
-        raise DataError(f"{name} is {value!r}; give a number{span}")
-    return float(value)  # type: ignore[arg-type]
+        raise DataError(f"{name} is {quoted(value)}; give a number{span}")
+    return found
 
 
 def yes_or_no(name: str, value: object) -> None:
