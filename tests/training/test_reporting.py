@@ -94,6 +94,17 @@ def test_published_rows_are_of_the_same_module_on_the_same_data(tmp_path: Path) 
     assert list(document["sources"]) == ["pae", "pae-files"]
 
 
+def test_published_parts_are_added_up_where_no_sum_is_published(tmp_path: Path) -> None:
+    tasks = {name: notes("adience", accuracy=0.8) for name in ("gender", "age")}
+    identity = notes("vggface2", None, "verification", pairs=0.9)
+    rows = report(put(tmp_path / "run", identity=identity, **tasks))["rows"]
+    found = {row["source"]: row["together"] for row in rows if row["model"] == "PAENet"}
+    assert found["pae"] == {"identity + gender + age": {"mb": 97.8}}
+    files = found["pae-files"]
+    assert files["identity + age"]["mb"] == pytest.approx(68.931 + 15.238, abs=0.001)
+    assert files["identity + gender + age"]["mb"] == pytest.approx(97.28, abs=0.01)
+
+
 def test_identity_is_what_face_pairs_say_where_there_are_any(tmp_path: Path) -> None:
     tested = {"verification": 0.5, "pairs": 0.8, "pairs_mean_subtracted": 0.9}
     run = put(tmp_path / "run", identity=notes("vggface2", None, "verification", **tested))

@@ -11,6 +11,8 @@ import yaml
 
 Row = dict[str, Any]
 
+_MOST_PAIRED = 6  # modules, up to which the first with each other one is counted together
+
 
 def published_figures() -> dict[str, Any]:
     """Published accuracies and sizes, each with its source.
@@ -44,6 +46,13 @@ def spread(key: str, values: Iterable[float]) -> dict[str, Any]:
     return {key: fmean(values), **deviation}
 
 
+def groups(modules: list[str]) -> list[list[str]]:
+    """Modules that are counted together: the first with each other one where they are few; all."""
+    first, *others = modules
+    pairs = [[first, other] for other in others] if 2 < len(modules) <= _MOST_PAIRED else []
+    return [*pairs, modules] if others else []
+
+
 def rows_beside(columns: Mapping[str, str | None], cifar100: bool = False) -> list[Row]:
     """Published rows for some modules, one for each model and source.
 
@@ -54,7 +63,7 @@ def rows_beside(columns: Mapping[str, str | None], cifar100: bool = False) -> li
 
     Returns:
         Rows of `model`, `source`, `accuracy` and `mb` by module, and `together`, the size of
-        several modules by their names joined with " + ".
+        several modules by their names joined with " + ": as published, or else the sum.
     """
     figures = published_figures()
     if cifar100:
@@ -80,6 +89,11 @@ def rows_beside(columns: Mapping[str, str | None], cifar100: bool = False) -> li
         if set(found["modules"]) == set(columns) and found.get("data") in (None, *columns.values()):
             key = " + ".join(name for name in columns if name in found["modules"])
             row_of(found)["together"][key] = {k: found[k] for k in ("mb", "share") if k in found}
+    for row in rows.values():
+        for group in groups(list(columns)):
+            if all(name in row["mb"] for name in group):
+                size = sum(row["mb"][name]["value"] for name in group)
+                row["together"].setdefault(" + ".join(group), {"mb": size})
     return list(rows.values())
 
 

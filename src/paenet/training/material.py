@@ -18,7 +18,8 @@ from paenet.tasks import Metric, Task, TaskError
 from paenet.training.data import Progress, Split, View, decode, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
-from paenet.training.plan import Input, TaskPlan
+from paenet.training.given import Input
+from paenet.training.plan import TaskPlan
 from paenet.training.sources import ImageSource, Source
 
 SPLITS = ("train", "val", "test")

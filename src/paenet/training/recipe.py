@@ -13,7 +13,8 @@ from paenet.backbones import PRETRAINED
 from paenet.datasets import PLACES
 from paenet.training.errors import RecipeError
 from paenet.training.explaining import explain, kind_of
-from paenet.training.plan import Activations, Backbone, Input, Section, TaskPlan, or_value_error
+from paenet.training.given import Activations, Backbone, Input, Section, or_value_error
+from paenet.training.plan import TaskPlan
 
 # What of a recipe may stand in the file of one task that is added to a pack.
 BESIDE = (*("method", "norms", "precision", "seed", "input", "activations", "checkpoint_seconds"),)

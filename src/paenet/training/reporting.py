@@ -10,12 +10,11 @@ from typing import Any
 from paenet import packfile
 from paenet.training.errors import RunError
 from paenet.training.journal import read_record
-from paenet.training.literature import Row, published_figures, rows_beside, spread
+from paenet.training.literature import Row, groups, published_figures, rows_beside, spread
 from paenet.training.opening import own_builder
 
 # How identity is tested where face pairs were given; the authors subtract the mean, too.
 _PAIRS = ("pairs_mean_subtracted", "pairs")
-_MOST_PAIRED = 6  # modules, up to which the first with each other is counted together
 
 
 def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[str, Any]:
@@ -149,7 +148,8 @@ def _own_rows(runs: list[dict[str, Any]], cifar100: bool) -> list[Row]:
 
 
 def _row(model: str, runs: list[dict[str, Any]], names: list[str], figure: str, mb: str) -> Row:
-    accuracy, size = {}, {}
+    accuracy: dict[str, Any] = {}
+    size: dict[str, Any] = {}
     for name in names:
         found = [run["tasks"][name][figure] for run in runs]
         if all(found):
@@ -157,20 +157,16 @@ def _row(model: str, runs: list[dict[str, Any]], names: list[str], figure: str, 
             accuracy[name] = many if len(found) > 1 else found[0]
         size[name] = spread("value", [run["tasks"][name][mb] for run in runs])
     together = {}
-    for group in _groups(names):
-        sums = [[sum(run["tasks"][n][k] for n in group) for run in runs] for k in (mb, "alone_mb")]
-        own, alone = sums
+    for group in groups(names):
+        own, alone = (
+            [sum(run["tasks"][name][key] for name in group) for run in runs]
+            for key in (mb, "alone_mb")
+        )
         together[" + ".join(group)] = {
             **spread("mb", own),
             "share": 100 * fmean(own) / fmean(alone),
         }
     return {"model": model, "source": None, "accuracy": accuracy, "mb": size, "together": together}
-
-
-def _groups(names: list[str]) -> list[list[str]]:
-    """The first module with each other one, where they are few; and all."""
-    pairs = [[names[0], name] for name in names[1:]] if 2 < len(names) <= _MOST_PAIRED else []
-    return [*pairs, names] if len(names) > 1 else []
 
 
 def _mean(runs: list[dict[str, Any]], key: str) -> float:
