@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from paenet.tasks import Classification, TaskError
+from paenet.packfile import heads
+from paenet.tasks import Classification, TaskError, create
 
 COLOUR = Classification(name="colour", classes=("red", "green", "blue"))
 VOTES = {
@@ -80,3 +81,24 @@ def test_accuracy_counts_rows_and_class_accuracy_counts_classes() -> None:
         assert measured["accuracy"].value == 7 / 8
         assert measured["class_accuracy"].value == 3 / 4
         assert measured["accuracy"].count == 8
+
+
+def test_an_embedding_goes_before_the_classes_and_a_pack_file_can_tell_it() -> None:
+    task = Classification(name="emotion", classes=("a", "b", "c", "d"), embedding=3, dropout=0.2)
+    head = task.head(8)
+    assert [tuple(p.shape) for p in head.parameters() if p.dim() > 1] == [(3, 8), (4, 3)]
+    assert head(torch.randn(5, 8)).shape == (5, 4)
+    description = heads.describe(head)
+    assert description is not None
+    assert str(heads.build(description)) == str(head.eval())
+    assert create(**task.describe()) == task
+
+
+def test_without_an_embedding_the_head_is_one_linear_layer() -> None:
+    assert isinstance(COLOUR.head(8), torch.nn.Linear)
+
+
+@pytest.mark.parametrize("size", [0, -3, 2.0, True, "3"])
+def test_an_embedding_of_no_whole_number_of_dimensions_is_refused(size: object) -> None:
+    with pytest.raises(TaskError, match=r"embedding: .* is not a whole number from 1"):
+        Classification(name="c", classes=("a", "b"), embedding=size)

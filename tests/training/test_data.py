@@ -15,8 +15,9 @@ from paenet.datasets import Augment, DataError
 from paenet.training.batches import Batches
 from paenet.training.data import Split, View, open_split
 from paenet.training.errors import RecipeError
+from paenet.training.given import Input
 from paenet.training.material import make_task
-from paenet.training.plan import Budget, Input
+from paenet.training.plan import Budget
 from paenet.training.sources import ImageSource
 from tests.training import toys
 

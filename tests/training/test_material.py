@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from paenet.training.data import View
 from paenet.training.errors import RecipeError
+from paenet.training.given import Input
 from paenet.training.material import Material, open_material, open_pairs
-from paenet.training.plan import Input
 from tests.datasets.published.trees import put_images, put_lines
 from tests.training import toys
 

@@ -8,7 +8,8 @@ import yaml
 
 from paenet.packing import METHODS
 from paenet.training import RecipeError, dump_recipe, load_recipe, parse_recipe
-from paenet.training.plan import Backbone, Budget, TaskPlan
+from paenet.training.given import Backbone
+from paenet.training.plan import Budget, TaskPlan
 from paenet.training.recipe import Recipe, parse_addition
 from tests.training import toys
 

@@ -3,6 +3,8 @@
 from paenet.backbones.entry import BackboneInfo
 from paenet.backbones.errors import BackboneError, WeightsError
 from paenet.backbones.inception_resnet import InceptionResnetV1
+from paenet.backbones.levi_hassner import LeviHassner
+from paenet.backbones.lmtcnn import LMTCNN
 from paenet.backbones.pretrained import PRETRAINED, Pretrained, cached, fetch
 from paenet.backbones.registry import BACKBONES, create, info, names
 from paenet.backbones.small import Small
@@ -12,11 +14,13 @@ from paenet.backbones.width import Width, channels
 
 __all__ = [
     "BACKBONES",
+    "LMTCNN",
     "PRETRAINED",
     "VGG16BN",
     "BackboneError",
     "BackboneInfo",
     "InceptionResnetV1",
+    "LeviHassner",
     "Pretrained",
     "Small",
     "WeightsError",

@@ -10,14 +10,21 @@ from typing import Any
 
 from torch import nn
 
-from paenet.backbones import inception_resnet, small, vgg
+from paenet.backbones import inception_resnet, levi_hassner, lmtcnn, small, vgg
 from paenet.backbones.entry import BackboneInfo
 from paenet.backbones.errors import BackboneError
 from paenet.backbones.width import Width
 from paenet.errors import suggest
 
 BACKBONES: dict[str, BackboneInfo] = {
-    entry.name: entry for entry in (inception_resnet.INFO, vgg.INFO, small.INFO)
+    entry.name: entry
+    for entry in (
+        inception_resnet.INFO,
+        vgg.INFO,
+        levi_hassner.INFO,
+        lmtcnn.INFO,
+        small.INFO,
+    )
 }
 """Every backbone of ours; a new one is one more entry here."""
 

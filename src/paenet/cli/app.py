@@ -29,6 +29,7 @@ from paenet.cli import (
     merge,
     quickstart,
     remove,
+    report,
     run,
 )
 from paenet.errors import PaenetError
@@ -54,6 +55,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check.check,
     "eval": evaluate.evaluate,
     "align": align.align,
+    "report": report.report,
     "env": env.env,
 }
 for name, command in COMMANDS.items():

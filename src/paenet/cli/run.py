@@ -16,10 +16,16 @@ def run(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; docs/recipes.md has its keys.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's directory; runs/ and the recipe's name without it."),
+        typer.Option(help="The run's directory; runs/, the recipe's name and the fold without it."),
     ] = None,
     limit: Limit = None,
     weights: Weights = None,
+    fold: Annotated[
+        int | None, typer.Option(min=0, help="The fold to test, in data sets that have folds.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Stop after this task; a later run goes on.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the full recipe with every default and stop.")
     ] = False,
@@ -32,11 +38,16 @@ def run(
     if weights is not None:
         place = training.place_weights(weights, Path())
         plan = plan.model_copy(update={"weights": place})
+    if fold is not None:
+        plan = training.at_fold(plan, fold)
+    if until is not None:
+        plan = training.up_to(plan, until)
     if explain:
         full = plan.model_dump(mode="json")
         emit(full, as_json, lambda: print(training.dump_recipe(plan), end=""))
         return
-    folder = out or Path("runs") / recipe.stem
+    name = recipe.stem if fold is None else f"{recipe.stem}-fold-{fold}"
+    folder = out or Path("runs") / name
     path = training.run(plan, folder, limit=limit, reporter=training.Live())
     files = sorted(path.glob("*.pae")) if path.is_dir() else [path]
     own = plan.backbone.name if ":" in plan.backbone.name else None

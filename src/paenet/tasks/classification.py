@@ -30,6 +30,8 @@ class Classification(Task):
         class_weights: "balanced" makes every class count alike however rare it is.
         label_smoothing: share of each target that is spread over all classes, in [0, 1].
         dropout: share of the features dropped before the head while training, in [0, 1].
+        embedding: dimensions of a linear embedding between features and classes; None has none.
+            3 is CAKE's compact representation of emotion (Kervadec et al., 2018).
 
     Raises:
         TaskError: where a setting is out of range; names it.
@@ -41,6 +43,7 @@ class Classification(Task):
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    embedding: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +62,9 @@ class Classification(Task):
         self.check_choice("class_weights", self.class_weights, ("none", "balanced"))
         self.check_number("label_smoothing", self.label_smoothing, 0, 1)
         self.check_number("dropout", self.dropout, 0, 1)
+        size = self.embedding
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise self.error(f"embedding: {size!r} is not a whole number from 1, nor none")
 
     @property
     def metric(self) -> str:
@@ -66,9 +72,13 @@ class Classification(Task):
         return "accuracy"
 
     def head(self, features: int) -> nn.Module:
-        """A linear layer, (N, features) to (N, classes) logits, behind dropout if there is any."""
-        linear = nn.Linear(features, len(self.classes))
-        return nn.Sequential(nn.Dropout(self.dropout), linear) if self.dropout else linear
+        """A linear layer, (N, features) to (N, classes) logits, behind dropout and embedding."""
+        layers: list[nn.Module] = [nn.Dropout(self.dropout)] if self.dropout else []
+        if self.embedding is not None:
+            layers.append(nn.Linear(features, self.embedding))
+            features = self.embedding
+        layers.append(nn.Linear(features, len(self.classes)))
+        return nn.Sequential(*layers) if len(layers) > 1 else layers[0]
 
     def encode(self, columns: Columns) -> Tensor:
         """(N,) class indices, int64; or (N, classes) shares of the votes, float32."""

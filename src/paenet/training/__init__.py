@@ -8,12 +8,15 @@ from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
 from paenet.training.judging import judge
+from paenet.training.literature import published_figures
 from paenet.training.opening import own_builder
 from paenet.training.plan import TaskPlan
 from paenet.training.progress import Live, Reporter, Silent
 from paenet.training.quickstart import quickstart
 from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, place_weights
+from paenet.training.reporting import report
 from paenet.training.run import run
+from paenet.training.varying import at_fold, up_to
 
 __all__ = [
     "CACHE_KINDS",
@@ -26,6 +29,7 @@ __all__ = [
     "Silent",
     "TaskPlan",
     "add",
+    "at_fold",
     "cache_folder",
     "cache_sizes",
     "calibration_images",
@@ -37,9 +41,12 @@ __all__ = [
     "own_builder",
     "parse_recipe",
     "place_weights",
+    "published_figures",
     "quickstart",
     "read_record",
     "remove",
+    "report",
     "run",
+    "up_to",
     "versions",
 ]

@@ -12,8 +12,8 @@ from paenet.packing import Pack, PackingError
 from paenet.training.addition import add_task, check_material
 from paenet.training.base import base_of_pack, base_of_recipe
 from paenet.training.errors import RunError
+from paenet.training.given import Backbone
 from paenet.training.opening import changing, own_builder
-from paenet.training.plan import Backbone
 from paenet.training.progress import Reporter
 from paenet.training.recipe import parse_addition, parse_recipe, place_weights, read_document
 from paenet.training.run import open_session

@@ -67,6 +67,9 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
         examples = split_examples(plan, name)
         if session.limit is None:  # a try on a part of the data can do without the rest
             encode(task, examples)
+    before = plan.pretraining()
+    if before is not None:
+        encode(task, split_examples(before, "train"))
     if plan.pairs is not None:
         pairs_at(plan.pairs)
 
@@ -106,6 +109,7 @@ class _Addition:
                 "method": session.recipe.method,
                 "data": {
                     "sources": origins(plan.data),
+                    **({"pretrain": origins(plan.pretrain.data)} if plan.pretrain else {}),
                     "examples": {split: len(rows) for split, rows in material.splits()},
                     "skipped": len(material.train.skipped),
                 },
@@ -163,8 +167,9 @@ class _Addition:
             teacher=teacher,
             watch=session.reporter.count,
         )
-        if material.train.skipped:
-            session.reporter.say(f"{plan.name}: of the data, {material.train.skipped.summary()}")
+        for data, split in (("data", material.train), ("data to start with", material.pretrain)):
+            if split is not None and split.skipped:
+                session.reporter.say(f"{plan.name}: of the {data}, {split.skipped.summary()}")
         for name, split in material.splits():
             if split.broken:
                 path, reason = split.broken[0]

@@ -72,9 +72,19 @@ class Attempt:
         training = self.training
         plan, widens = training.material.plan, training.session.method.widens
         if widens == "always" and self._pack.base is not None:
-            training.widen(self._wider(), derive(self._seed, "column"))
+            width = self._wider()
+            if width is None:
+                raise RunError(
+                    f"task {plan.name!r}: widen.at_most leaves no room for its column; raise it"
+                )
+            training.widen(width, derive(self._seed, "column"))
         self.key = f"{plan.name}/train{self._suffix}"
+        first = f"{plan.name}/pretrain{self._suffix}"
+        if plan.pretrain is not None:
+            training.tell("pretrained", training.pretrain(first), self._threshold)
         reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
+        if plan.pretrain is not None:
+            training.forget(first)
         after = "" if self._stem is None else f" after stem {self._stem!r}"
         training.tell(f"trained{after}", reached, self._threshold)
         times = plan.widen.times if widens == "when-missed" else 0
@@ -100,7 +110,7 @@ class Attempt:
 
 
 def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
-    """The width to widen to; None where nothing that follows the stem can be widened."""
+    """The width to widen to; None where nothing that follows the stem can grow, or no further."""
     if plan.widen.width is not None:
         return plan.widen.width
     if learner.split is not None and pack.builder is not None:
@@ -110,7 +120,11 @@ def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
             f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
             "widen.width, a factor per layer"
         )
-    return width_for(pack.builder, plan.widen.ratio, float(learner.width))
+    width = width_for(pack.builder, plan.widen.ratio, float(learner.width))
+    if plan.widen.at_most is None:
+        return width
+    most = width_for(pack.builder, plan.widen.at_most)
+    return min(width, most) if most > learner.width else None
 
 
 def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:

@@ -13,7 +13,7 @@ from paenet.datasets.sources import Spec
 from paenet.training.base import view_of
 from paenet.training.data import decode
 from paenet.training.environment import cache_folder
-from paenet.training.plan import Input
+from paenet.training.given import Input
 
 
 def calibration_images(

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from paenet.datasets import DataError, Examples, Images, Skipped, open_examples
 from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
-from paenet.training.plan import Input, TaskPlan
+from paenet.training.given import Input
+from paenet.training.plan import TaskPlan
 from paenet.training.randomness import generator
 
 Progress = Callable[[int, int], None]  # told (images done, images in all)

@@ -21,8 +21,8 @@ from paenet.training.data import View, decode
 from paenet.training.environment import cache_folder
 from paenet.training.errors import RunError
 from paenet.training.evaluate import predict
+from paenet.training.given import Input
 from paenet.training.material import metric_as_json, open_pairs
-from paenet.training.plan import Input
 from paenet.training.sources import ImageSource
 
 

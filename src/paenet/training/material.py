@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from paenet.tasks import Metric, Task, TaskError
 from paenet.training.data import Progress, Split, View, decode, open_split
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
-from paenet.training.plan import Input, TaskPlan
+from paenet.training.given import Input
+from paenet.training.plan import TaskPlan
 from paenet.training.sources import ImageSource, Source
 
 SPLITS = ("train", "val", "test")
@@ -33,6 +34,7 @@ class Material:
         teacher: the network that a distilled task imitates, else None.
         pairs: face pairs that an identity is tested on, else None.
         progress: told while a network is judged.
+        pretrain: the examples on which the task is trained first, else None.
     """
 
     plan: TaskPlan
@@ -44,11 +46,24 @@ class Material:
     teacher: nn.Module | None
     pairs: FacePairs | None
     progress: Progress | None = None
+    pretrain: Split | None = None
     _taught: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def splits(self) -> list[tuple[str, Split]]:
         """The splits by name."""
-        return [("train", self.train), ("val", self.val), ("test", self.test)]
+        before = [] if self.pretrain is None else [("pretrain", self.pretrain)]
+        return [*before, ("train", self.train), ("val", self.val), ("test", self.test)]
+
+    def pretraining(self) -> Material:
+        """What the task is trained on first, judged on its own validation split.
+
+        Raises:
+            ValueError: where it is trained on nothing else first.
+        """
+        plan = self.plan.pretraining()
+        if plan is None or self.pretrain is None:
+            raise ValueError(f"task {self.plan.name!r} has no pretraining")
+        return replace(self, plan=plan, train=self.pretrain, pretrain=None)
 
     @property
     def training_targets(self) -> Tensor:
@@ -204,22 +219,21 @@ def open_material(
     """
     task = make_task(plan)
     decoding = partial(watch, f"{plan.name}/decode")
-    train, val, test = (
-        open_split(
-            plan,
-            task,
-            name,
-            view=view,
-            given=given,
-            cache=cache,
-            limit=limit,
-            seed=seed,
-            progress=decoding,
-        )
-        for name in SPLITS
+    opened = partial(
+        open_split,
+        task=task,
+        view=view,
+        given=given,
+        cache=cache,
+        limit=limit,
+        seed=seed,
+        progress=decoding,
     )
+    train, val, test = (opened(plan, split=name) for name in SPLITS)
+    before = plan.pretraining()
+    pretrain = None if before is None else opened(before, split="train")
     pairs = None
     if plan.pairs is not None:
         pairs = open_pairs(plan.pairs, view, given, cache / "images", limit, decoding)
     judging = partial(watch, f"{plan.name}/judge")
-    return Material(plan, task, view, train, val, test, teacher, pairs, judging)
+    return Material(plan, task, view, train, val, test, teacher, pairs, judging, pretrain)

@@ -1,88 +1,17 @@
-"""What a recipe says of the network, of the images, and of each task."""
+"""What a recipe says of each task."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from paenet import backbones, packing, tasks
-from paenet.datasets import Augment
-from paenet.errors import PaenetError, suggest
-
-
-class Section(BaseModel):
-    """Keys that are all known, and values that never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Backbone(Section):
-    """A backbone by name, or `module:callable` of your own, and its arguments."""
-
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if ":" not in value:  # code of the user's own is imported when it is needed, not before
-            or_value_error(backbones.info, value)
-        return value
-
-    @field_validator("arguments")
-    @classmethod
-    def _no_width(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if "width" in value:
-            raise ValueError("the width is what a run widens; a recipe starts at 1")
-        return value
-
-
-class Augmentation(Section):
-    """How training images vary; shares of the image side, degrees, and probabilities."""
-
-    flip: float = Field(0.5, ge=0, le=1)
-    zoom: tuple[float, float] = (0.9, 1.1)
-    shift: float = Field(0.05, ge=0, le=0.5)
-    rotate: float = Field(10.0, ge=0, le=180)
-    brightness: float = Field(0.2, ge=0, le=1)
-    contrast: float = Field(0.2, ge=0, le=1)
-    grey: float = Field(0.1, ge=0, le=1)
-    erase: float = Field(0.0, ge=0, le=1)
-
-    @field_validator("zoom")
-    @classmethod
-    def _a_range(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < value[0] <= value[1]:
-            raise ValueError(f"{list(value)} is no range; give [low, high], 0 < low <= high")
-        return value
-
-    def settings(self) -> Augment:
-        return Augment(**self.model_dump())
-
-
-class Input(Section):
-    """What the networks see. None takes the backbone's own."""
-
-    size: int | None = Field(None, ge=8, le=1024)
-    mean: float | None = None
-    scale: float | None = Field(None, gt=0)
-    augment: Augmentation = Augmentation()
-    max_broken: float = Field(0.01, ge=0, le=1, description="share of images that may be broken")
-
-
-class Activations(Section):
-    """What stems make of training images: computed once and kept in the cache.
-
-    `views` of each image: as it is, mirrored, then augmented; fewer where a task's would take more
-    than `gigabytes`.
-    """
-
-    views: int = Field(2, ge=1, le=64)
-    gigabytes: float = Field(8.0, ge=0)
+from paenet import packing, tasks
+from paenet.errors import suggest
+from paenet.training.given import Section, or_value_error
 
 
 class Budget(Section):
@@ -133,10 +62,14 @@ class Prune(Section):
 
 
 class Widen(Section):
-    """Adding filters when the goal is missed: by `ratio` in parameters, at most `times` times."""
+    """Adding filters when the goal is missed: by `ratio` in parameters, at most `times` times.
+
+    With `at_most`, the network never grows beyond so many times the weights that it began with.
+    """
 
     ratio: float = Field(1.5, gt=1)
     times: int = Field(1, ge=0)
+    at_most: float | None = Field(None, gt=1)
     width: float | dict[str, float] | None = Field(
         None, description="the widths to take instead, for one or per layer"
     )
@@ -189,19 +122,43 @@ class Goal(Section):
         return self
 
 
+def _sources(value: Any) -> Any:
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, dict) for part in parts) or parts == []:
+        raise ValueError(
+            f"{value!r}: give {{table: FILE}}, {{folder: DIR}}, {{dataset: NAME, root: DIR}} "
+            "or {synthetic: {}}, or a list of these"
+        )
+    return value
+
+
+Data = Annotated[dict[str, Any] | list[dict[str, Any]], BeforeValidator(_sources)]
+"""Where examples come from: a mapping, or a list of mappings to be joined."""
+
+
+class Pretrain(Section):
+    """Other examples with a task's labels, on which it is trained before its own.
+
+    Only their training split is used.
+    """
+
+    data: Data
+    budget: Budget = Budget()
+
+
 class TaskPlan(Section):
     """One task of a recipe.
 
-    `settings` are those of its kind (see `paenet.tasks`); `data` says where examples come from, a
-    mapping or a list of mappings to be joined; `pairs` adds face verification to an identity's
-    test figures.
+    `settings` are those of its kind (see `paenet.tasks`); `pairs` adds face verification to an
+    identity's test figures.
     """
 
     name: str
     kind: Literal["classification", "ordinal", "identity"]
-    data: dict[str, Any] | list[dict[str, Any]]
+    data: Data
     settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     goal: Goal
+    pretrain: Pretrain | None = None
     budget: Budget = Budget()
     channels: Channels = Channels()
     prune: Prune = Prune()
@@ -220,17 +177,6 @@ class TaskPlan(Section):
     values: Values = Values()
     terms: str | None = Field(None, description="the terms of the data, kept with the weights")
 
-    @field_validator("data", mode="before")
-    @classmethod
-    def _sources(cls, value: Any) -> Any:
-        parts = value if isinstance(value, list) else [value]
-        if not all(isinstance(part, dict) for part in parts) or parts == []:
-            raise ValueError(
-                f"{value!r}: give {{table: FILE}}, {{folder: DIR}}, {{dataset: NAME, root: DIR}} "
-                "or {synthetic: {}}, or a list of these"
-            )
-        return value
-
     @field_validator("settings")
     @classmethod
     def _of_its_kind(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -248,6 +194,13 @@ class TaskPlan(Section):
             raise ValueError(f"{value!r}: give a letter, then letters, digits, - and _")
         return value
 
+    @field_validator("pretrain")
+    @classmethod
+    def _same_labels(cls, value: Pretrain | None, info: ValidationInfo) -> Pretrain | None:
+        if value is not None and info.data.get("kind") == "identity":
+            raise ValueError("other people are other classes for an identity; join the data")
+        return value
+
     @field_validator("values", mode="before")
     @classmethod
     def _grid(cls, value: Any) -> Any:
@@ -258,20 +211,32 @@ class TaskPlan(Section):
         """The learning rate of training with the rounding in the loop."""
         return self.values.rate or self.prune.rate or self.budget.rate / 2
 
+    def with_data(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> TaskPlan:
+        """The plan with every source of examples changed."""
+
+        def changed(data: dict[str, Any] | list[dict[str, Any]]) -> Any:
+            return [change(part) for part in data] if isinstance(data, list) else change(data)
+
+        update: dict[str, Any] = {"data": changed(self.data)}
+        if self.pretrain is not None:
+            data = changed(self.pretrain.data)
+            update["pretrain"] = self.pretrain.model_copy(update={"data": data})
+        return self.model_copy(update=update)
+
+    def pretraining(self) -> TaskPlan | None:
+        """The plan by which the task is trained before its own data; None where it is not."""
+        if self.pretrain is None:
+            return None
+        return self.model_copy(
+            update={"data": self.pretrain.data, "budget": self.pretrain.budget, "pretrain": None}
+        )
+
     def reference_budget(self) -> Budget:
         """As many epochs as the task gets in training and in all stages of pruning."""
         if self.reference is not None:
             return self.reference
         epochs = self.budget.epochs + self.prune.stages * self.prune.epochs
         return self.budget.model_copy(update={"epochs": epochs})
-
-
-def or_value_error(check: Callable[..., object], *arguments: Any, **keywords: Any) -> None:
-    """Calls `check`; its complaint becomes one of pydantic's, which knows the key."""
-    try:
-        check(*arguments, **keywords)
-    except PaenetError as error:
-        raise ValueError(str(error)) from None
 
 
 def _is_factor(value: Any) -> bool:

@@ -13,7 +13,8 @@ from paenet.backbones import PRETRAINED
 from paenet.datasets import PLACES
 from paenet.training.errors import RecipeError
 from paenet.training.explaining import explain, kind_of
-from paenet.training.plan import Activations, Backbone, Input, Section, TaskPlan, or_value_error
+from paenet.training.given import Activations, Backbone, Input, Section, or_value_error
+from paenet.training.plan import TaskPlan
 
 # What of a recipe may stand in the file of one task that is added to a pack.
 BESIDE = (*("method", "norms", "precision", "seed", "input", "activations", "checkpoint_seconds"),)
@@ -140,13 +141,8 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
 
     tasks = []
     for task in recipe.tasks:
-        data = task.data
-        update: dict[str, Any] = {
-            "data": [source(s) for s in data] if isinstance(data, list) else source(data)
-        }
-        if task.pairs is not None:
-            update["pairs"] = absolute(task.pairs)
-        tasks.append(task.model_copy(update=update))
+        pairs = None if task.pairs is None else absolute(task.pairs)
+        tasks.append(task.with_data(source).model_copy(update={"pairs": pairs}))
     weights = None if recipe.weights is None else place_weights(recipe.weights, folder)
     return recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
 

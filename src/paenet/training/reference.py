@@ -58,6 +58,8 @@ def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, floa
     head = new_head(material.task, fresh, session.view, seed)
     learner = fresh.learn(plan.name, head=head, sees="none", seed=seed)
     training = TaskTraining(session, material, fresh, learner, budget, seed)
+    if plan.pretrain is not None:  # it has what the task has
+        training.pretrain(f"{plan.name}/reference-pretrain")
     key = f"{plan.name}/reference-train"
     reached = training.stage(key, budget.epochs, budget.rate)
     session.reporter.say(
@@ -81,6 +83,7 @@ def _digest(session: Session, material: Material) -> str:
         "examples": [split.hash for _, split in material.splits()],
         "labels": [split.targets_hash() for _, split in material.splits()],
         "pairs": plan.pairs,
+        "pretrain": None if plan.pretrain is None else plan.pretrain.model_dump(),
         "task": material.task.describe(),
         "budget": None if material.teacher else plan.reference_budget().model_dump(),
     }

@@ -114,6 +114,18 @@ class TaskTraining:
             self.session.checkpoint.unlink(missing_ok=True)
         return self._note(metrics)
 
+    def pretrain(self, key: str) -> float:
+        """Trains on the plan's other examples, with their own budget; as `stage` otherwise."""
+        own, budget = self.material, self._budget
+        self.material = own.pretraining()
+        self._budget = self.material.plan.budget
+        self.__dict__.pop("_feed", None)
+        try:
+            return self.stage(key, self._budget.epochs, self._budget.rate)
+        finally:
+            self.material, self._budget = own, budget
+            self.__dict__.pop("_feed", None)
+
     def widen(self, width: Any, seed: int) -> None:
         """Adds filters; the next stage trains them."""
         self.learner.widen(width, seed=seed)

@@ -1,0 +1,176 @@
+"""Runs in the paper's tables: means over folds, sizes as the paper counts, published rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from paenet import packfile, training
+from paenet.packfile import BackboneSpec
+from paenet.packing import Pack
+from paenet.training import RunError
+from tests.training import toys
+
+
+def metric(value: float) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "unit": "share"}
+
+
+def notes(
+    data: str, alone: float | None = None, metric_name: str = "accuracy", **test: float
+) -> dict[str, Any]:
+    """What a run keeps of a task, as far as a report reads it."""
+    reference = None if alone is None else {"test": {metric_name: metric(alone)}}
+    return {
+        "goal": {"metric": metric_name, "reference": reference},
+        "test": {name: metric(value) for name, value in test.items()},
+        "data": {"sources": [data]},
+        "method": "pae",
+    }
+
+
+def put(folder: Path, **tasks: dict[str, Any]) -> Path:
+    """A run's directory with a pack of tasks that nobody has trained."""
+    pack = Pack(toys.tiny, example=torch.zeros(1, 3, toys.SIZE, toys.SIZE))
+    for name, about in tasks.items():
+        learner = pack.learn(name, head=nn.Linear(toys.FEATURES, 2), sees="base")
+        learner.prune(to=0.5)
+        learner.freeze().notes = about
+    folder.mkdir(parents=True)
+    packfile.write(pack, folder / "pack.pae", backbone=BackboneSpec(toys.BACKBONE, {}))
+    return folder
+
+
+def report(*runs: Path) -> dict[str, Any]:
+    return training.report(runs, backbone=toys.BACKBONE)
+
+
+def test_over_folds_a_figure_is_the_mean_with_its_deviation(tmp_path: Path) -> None:
+    runs = [
+        put(tmp_path / str(fold), gender=notes("adience", 0.9, accuracy=value))
+        for fold, value in enumerate((0.8, 0.7, 0.9))
+    ]
+    own, alone, *_ = report(*runs)["rows"]
+    assert own["model"] == "3 runs"
+    assert own["accuracy"]["gender"] == pytest.approx({"value": 80, "deviation": 10})
+    assert alone["accuracy"]["gender"] == pytest.approx({"value": 90, "deviation": 0})
+
+
+def test_one_run_has_its_interval(tmp_path: Path) -> None:
+    row = report(put(tmp_path / "run", gender=notes("adience", accuracy=0.8)))["rows"][0]
+    assert row["accuracy"]["gender"] == pytest.approx({"value": 80, "low": 70, "high": 90})
+
+
+def test_sizes_are_in_the_papers_accounting_and_add_up(tmp_path: Path) -> None:
+    tasks = {name: notes("adience", accuracy=0.8) for name in ("identity", "gender", "age")}
+    run = put(tmp_path / "run", **tasks)
+    account = packfile.accounting(packfile.read(run / "pack.pae", backbone=toys.tiny))
+    own, alone, *_ = report(run)["rows"]
+    size = {name: task["paper_mib"] for name, task in account["tasks"].items()}
+    assert own["mb"] == {name: {"value": value} for name, value in size.items()}
+    assert list(own["together"]) == [
+        "identity + gender",
+        "identity + age",
+        "identity + gender + age",
+    ]
+    assert own["together"]["identity + age"]["mb"] == size["identity"] + size["age"]
+    whole = own["together"]["identity + gender + age"]
+    assert whole["mb"] == pytest.approx(account["paper_mib"])
+    assert whole["share"] == pytest.approx(100 * account["of_separate"])
+    assert alone["together"]["identity + gender + age"]["share"] == pytest.approx(100)
+
+
+def test_published_rows_are_of_the_same_module_on_the_same_data(tmp_path: Path) -> None:
+    run = put(tmp_path / "run", gender=notes("fotw", accuracy=0.8), mood=notes("x", accuracy=1.0))
+    document = report(run)
+    models = [(row["model"], row["source"]) for row in document["rows"][2:]]
+    assert models == [("GenderNet", "pae-files"), ("PAENet", "pae"), ("PAENet", "pae-files")]
+    assert document["rows"][3]["accuracy"] == {"gender": {"value": 92.93}}
+    assert list(document["sources"]) == ["pae", "pae-files"]
+
+
+def test_published_parts_are_added_up_where_no_sum_is_published(tmp_path: Path) -> None:
+    tasks = {name: notes("adience", accuracy=0.8) for name in ("gender", "age")}
+    identity = notes("vggface2", None, "verification", pairs=0.9)
+    rows = report(put(tmp_path / "run", identity=identity, **tasks))["rows"]
+    found = {row["source"]: row["together"] for row in rows if row["model"] == "PAENet"}
+    assert found["pae"] == {"identity + gender + age": {"mb": 97.8}}
+    files = found["pae-files"]
+    assert files["identity + age"]["mb"] == pytest.approx(68.931 + 15.238, abs=0.001)
+    assert files["identity + gender + age"]["mb"] == pytest.approx(97.28, abs=0.01)
+
+
+def test_identity_is_what_face_pairs_say_where_there_are_any(tmp_path: Path) -> None:
+    tested = {"verification": 0.5, "pairs": 0.8, "pairs_mean_subtracted": 0.9}
+    run = put(tmp_path / "run", identity=notes("vggface2", None, "verification", **tested))
+    document = report(run)
+    assert document["columns"] == [
+        {"module": "identity", "data": "lfw", "metric": "pairs_mean_subtracted"}
+    ]
+    assert document["rows"][0]["accuracy"]["identity"]["value"] == pytest.approx(90)
+
+
+def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_path: Path) -> None:
+    run = put(
+        tmp_path / "run",
+        **{name: notes("cifar100", accuracy=value) for name, value in (("a", 0.5), ("b", 0.7))},
+    )
+    own, alone, *others = report(run)["rows"]
+    assert own["average"] == pytest.approx(60)
+    assert own["weights"] == 1
+    assert alone["weights"] == 2
+    assert {row["model"] for row in others} > {"PackNet", "PAE", "CPG"}
+
+
+GENDER = notes("adience", accuracy=0.5)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"age": GENDER}, "two: tasks age by method pae, but .*one: tasks gender by method pae"),
+        ({"gender": GENDER | {"method": "packnet"}}, "two: tasks gender by method packnet"),
+    ],
+)
+def test_runs_of_other_experiments_are_refused(
+    other: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    one, two = put(tmp_path / "one", gender=GENDER), put(tmp_path / "two", **other)
+    with pytest.raises(RunError, match=message):
+        report(one, two)
+
+
+def test_a_directory_without_a_pack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no pack in it; give the directory of a run"):
+        report(tmp_path)
+    with pytest.raises(RunError, match="no run to report"):
+        report()
+
+
+def test_every_published_figure_names_its_source_and_is_possible() -> None:
+    figures = training.published_figures()
+    rows = [*figures["modules"], *figures["together"], *figures["cifar100"]]
+    assert {row["source"] for row in rows} == set(figures["sources"])
+    for row in rows:
+        assert 30 < row.get("accuracy", 50) < 100
+        assert 0 < row.get("mb", 1) < 100
+    for row in figures["cifar100"]:
+        assert len(row.get("tasks", range(20))) == 20
+
+
+def test_folds_of_the_authors_files_come_to_what_the_paper_says() -> None:
+    figures = training.published_figures()["modules"]
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        (row["module"], row["source"]): row
+        for row in figures
+        if row["model"] == "PAENet" and row["data"] == "adience"
+    }
+    age, gender = found["age", "pae-files"], found["gender", "pae-files"]
+    assert age["accuracy"] == pytest.approx(found["age", "pae"]["accuracy"], abs=0.01)
+    assert gender["accuracy"] == pytest.approx(found["gender", "pae"]["accuracy"], abs=0.2)
+    assert age["deviation"] == pytest.approx(stdev(age["folds"]))
