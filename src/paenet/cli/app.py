@@ -17,6 +17,7 @@ from paenet.cli import (
     bench,
     cache,
     check,
+    compare,
     env,
     evaluate,
     export,
@@ -41,6 +42,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart.quickstart,
     "run": run.run,
+    "compare": compare.compare,
     "init": init.init,
     "add": add.add,
     "remove": remove.remove,

@@ -4,6 +4,7 @@ from paenet.training.adding import add, init, remove
 from paenet.training.caching import KINDS as CACHE_KINDS
 from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.calibration import calibration_images
+from paenet.training.comparison import compare
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
@@ -28,6 +29,7 @@ __all__ = [
     "cache_sizes",
     "calibration_images",
     "clear_cache",
+    "compare",
     "dump_recipe",
     "init",
     "judge",
