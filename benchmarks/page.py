@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.comparison import section
+from benchmarks.markdown import origin, table
 from benchmarks.stems import tried
 from paenet.cli.output import interval
 
@@ -18,7 +20,7 @@ goals, rollbacks and stopping looked at validation only.
 
 def page(documents: dict[str, dict[str, Any]]) -> str:
     """The whole page from the documents by name."""
-    sections = {"run": _run, "speed": _speed, "file": _file}
+    sections = {"run": _run, "speed": _speed, "file": _file, "comparison": section}
     parts = [HEAD]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]
@@ -27,9 +29,9 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
 
 def _run(document: dict[str, Any]) -> Iterable[str]:
     tasks, account = document["tasks"], document["accounting"]
-    yield _origin(document)
+    yield origin(document)
     yield ""
-    yield from _table(
+    yield from table(
         ("task", "metric", "goal", "validation", "test", "individual, test", "difference"),
         [row for name, task in tasks.items() for row in _metrics(name, task)],
     )
@@ -41,7 +43,7 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
         "threshold chosen on the other nine."
     )
     yield ""
-    yield from _table(
+    yield from table(
         (
             "task",
             "weights owned",
@@ -82,7 +84,7 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     yield from _stems(document)
     yield "What each stage of training and pruning reached on validation:"
     yield ""
-    yield from _table(
+    yield from table(
         ("task", "stage", "released", "weights", "metric", "seconds"),
         [row for name, task in tasks.items() for row in _stages(name, task)],
     )
@@ -92,7 +94,7 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
         "outputs on 64 test faces, when it was learnt and after the last task:"
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("task", "fingerprint when learnt", "at the end", "outputs when learnt", "at the end", ""),
         list(_exactness(tasks)),
     )
@@ -112,7 +114,7 @@ def _stems(document: dict[str, Any]) -> Iterable[str]:
         "validation before pruning. The deepest one that holds the goal is taken."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("task", "stem", "computes of its own", "validation", "goal", "seconds of training", ""),
         [
             (
@@ -137,15 +139,6 @@ def _stems(document: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield f"![metric against forward cost](results/{document['name']}.svg)"
     yield ""
-
-
-def _origin(document: dict[str, Any]) -> str:
-    versions = document["versions"]
-    where = versions["cuda"] or f"{versions['processor']}, {versions['threads']} threads"
-    return (
-        f"`{document['command']}` with paenet {versions['paenet']}, torch {versions['torch']}, "
-        f"Python {versions['python']} on {where}."
-    )
 
 
 def _metrics(name: str, task: dict[str, Any]) -> Iterable[Sequence[str]]:
@@ -201,7 +194,7 @@ def _exactness(tasks: dict[str, Any]) -> Iterable[Sequence[str]]:
 
 
 def _speed(document: dict[str, Any]) -> Iterable[str]:
-    yield _origin(document)
+    yield origin(document)
     yield ""
     stems = ", ".join(f"{task} {stem or '(none)'}" for task, stem in document["stems"].items())
     yield (
@@ -229,11 +222,11 @@ def _speed(document: dict[str, Any]) -> Iterable[str]:
     ]
     rows.append(("memory of the engine ÷ one dense network", _ratio(memory)))
     rows += [(f"seconds to the first answer, {part}", _ratio(s)) for part, s in answer.items()]
-    yield from _table(("what", "figure"), rows)
+    yield from table(("what", "figure"), rows)
 
 
 def _file(document: dict[str, Any]) -> Iterable[str]:
-    yield _origin(document)
+    yield origin(document)
     yield ""
     yield (
         "The size of the file by that of as many separate networks as there are tasks (dense, "
@@ -241,13 +234,13 @@ def _file(document: dict[str, Any]) -> Iterable[str]:
     )
     yield ""
     shares = document["of_separate"]
-    yield from _table(list(shares), [[f"**{share:.2%}**" for share in shares.values()]])
+    yield from table(list(shares), [[f"**{share:.2%}**" for share in shares.values()]])
     yield ""
     yield "The float32 file by other ways to store the same tasks:"
     yield ""
     others = document["against"]
     names = [name.replace("_", " ") for name in others]
-    yield from _table(names, [[_ratio(ratio) for ratio in others.values()]])
+    yield from table(names, [[_ratio(ratio) for ratio in others.values()]])
     yield ""
     yield (
         f"Owner maps take {document['owners_over_entropy']:.3f} of their order-0 entropy. Loading "
@@ -266,10 +259,3 @@ def _ratio(ratio: float | None) -> str:
 
 def _times(ratio: float | None) -> str:
     return "an unknown multiple of" if ratio is None else f"{ratio:.2f} times"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    yield "| " + " | ".join(columns) + " |"
-    yield "|" + " --- |" * len(columns)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"

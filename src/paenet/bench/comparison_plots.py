@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vPX*<>"
+OWNERS = "owners-"  # and the method
+FREE = "(free)"  # as `training.compare` calls what no task owns
 
 
 def needs_matplotlib() -> None:
@@ -42,61 +44,77 @@ def draw(report: dict[str, Any], folder: Path, prefix: str = "") -> list[Path]:
     """
     needs_matplotlib()
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"accuracy-bytes": _bytes(report), "sequence": _sequence(report)}
-    for name, method in report["methods"].items():
-        if method["runs"] and method["runs"][0]["owners"] is not None:
-            figures[f"owners-{name.replace(':', '-')}"] = _owners(name, method["runs"][0])
-    return [_save(figure, folder / f"{prefix}{name}.svg") for name, figure in figures.items()]
+    return [_save(_draw(name, report), folder / f"{prefix}{name}.svg") for name in names(report)]
+
+
+def names(report: dict[str, Any]) -> list[str]:
+    """The plots that there are of a comparison."""
+    packs = [
+        name
+        for name, method in report["methods"].items()
+        if method["runs"] and method["runs"][0]["owners"] is not None
+    ]
+    return ["accuracy-bytes", "sequence", *(f"{OWNERS}{name}" for name in packs)]
+
+
+def _draw(name: str, report: dict[str, Any]) -> Figure:
+    if name.startswith(OWNERS):
+        method = name.removeprefix(OWNERS)
+        return _owners(method, report["methods"][method]["runs"][0])
+    return _bytes(report) if name == "accuracy-bytes" else _sequence(report)
 
 
 def _bytes(report: dict[str, Any]) -> Figure:
-    """The goals' metrics at the end, on test, against the bytes on disk; means over seeds."""
-    figure, (axes,) = _figure(1, xlabel="bytes on disk", ylabel="mean metric of the tasks, test")
-    for index, (name, method) in enumerate(report["methods"].items()):
-        for number, summary in enumerate(method["orders"]):
-            values = [task["end"]["test"]["mean"] for task in summary["tasks"].values()]
-            errors = [task["end"]["test"]["std"] or 0.0 for task in summary["tasks"].values()]
-            axes.errorbar(
-                summary["bytes"]["mean"],
-                sum(values) / len(values),
-                yerr=sum(errors) / len(errors),
-                xerr=summary["bytes"]["std"],
-                marker=MARKERS[index % len(MARKERS)],
-                color=f"C{index % 10}",
-                linestyle="none",
-                capsize=2,
-                label=name if number == 0 else None,
-            )
-    axes.set_xscale("log")
-    axes.legend(fontsize=8)
+    """What each task reaches at the end, on test, against all bytes on disk; over the seeds."""
+    found = [order for method in report["methods"].values() for order in method["orders"]]
+    tasks = {task: figures["metric"] for task, figures in found[0]["tasks"].items()}
+    figure, panels = _figure(len(tasks), xlabel="bytes on disk")
+    for axes, (task, metric) in zip(panels, tasks.items(), strict=True):
+        for index, (name, method) in enumerate(report["methods"].items()):
+            for number, summary in enumerate(method["orders"]):
+                reached = summary["tasks"][task]["end"]["test"]
+                axes.errorbar(
+                    summary["bytes"]["mean"],
+                    reached["mean"],
+                    xerr=summary["bytes"]["std"],
+                    yerr=reached["std"],
+                    linestyle="none",
+                    capsize=2,
+                    label=name if number == 0 else None,
+                    **_style(index),
+                )
+        axes.set_xscale("log")
+        axes.set_title(f"{task}: {metric} on test", fontsize=9)
+    panels[0].legend(fontsize=7)
     return figure
 
 
 def _sequence(report: dict[str, Any]) -> Figure:
-    """Every task's metric on test after each lesson, of each method's first run."""
-    runs = {name: method["runs"][0] for name, method in report["methods"].items() if method["runs"]}
-    order = next(iter(runs.values()))["order"]
-    figure, panels = _figure(len(order), xlabel="after", ylabel="metric, test")
+    """What each task reaches on test after every lesson, in each method's first run."""
+    every = [run for method in report["methods"].values() for run in method["runs"]]
+    order = every[0]["order"]
+    figure, panels = _figure(len(order), xlabel="after")
     for axes, task in zip(panels, order, strict=True):
-        for index, (name, run) in enumerate(runs.items()):
-            steps = [step for step in run["steps"] if task in step["test"]]
-            # What learns all tasks at once has one lesson, after which nothing comes.
+        for index, (name, method) in enumerate(report["methods"].items()):
+            run = next((run for run in method["runs"] if run["order"] == order), None)
+            steps = [step for step in run["steps"] if task in step["test"]] if run else []
+            # What learns all tasks at once has one lesson, and nothing comes after it.
             places = [
-                run["order"].index(step["after"]) if "+" not in step["after"] else len(order) - 1
+                order.index(step["after"]) if step["after"] in order else len(order) - 1
                 for step in steps
             ]
-            axes.plot(
-                places,
-                [step["test"][task] for step in steps],
-                marker=MARKERS[index % len(MARKERS)],
-                color=f"C{index % 10}",
-                markersize=4,
-                label=name,
-            )
+            values = [step["test"][task] for step in steps]
+            axes.plot(places, values, markersize=4, label=name, **_style(index))
+        metric = every[0]["tasks"][task]["metric"]
         axes.set_xticks(range(len(order)), order, fontsize=7, rotation=30)
-        axes.set_title(task, fontsize=9)
+        axes.set_title(f"{task}: {metric} on test", fontsize=9)
     panels[0].legend(fontsize=7)
     return figure
+
+
+def _style(index: int) -> dict[str, Any]:
+    """How a method looks, the same in every plot."""
+    return {"marker": MARKERS[index % len(MARKERS)], "color": f"C{index % 10}"}
 
 
 def _owners(name: str, run: dict[str, Any]) -> Figure:
@@ -107,9 +125,9 @@ def _owners(name: str, run: dict[str, Any]) -> Figure:
     )
     places = range(len(owners))
     bottom = [0.0] * len(owners)
-    for index, owner in enumerate([*run["order"], "free"]):
+    for index, owner in enumerate([*run["order"], FREE]):
         shares = [layer[owner] / sum(layer.values()) for layer in owners.values()]
-        colour = "lightgrey" if owner == "free" else f"C{index % 10}"
+        colour = "lightgrey" if owner == FREE else f"C{index % 10}"
         axes.bar(places, shares, bottom=bottom, width=1.0, color=colour, label=owner)
         bottom = [low + share for low, share in zip(bottom, shares, strict=True)]
     if len(owners) <= 30:

@@ -4,6 +4,7 @@ from paenet.training.adding import add, init, remove
 from paenet.training.caching import KINDS as CACHE_KINDS
 from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.calibration import calibration_images
+from paenet.training.comparison import FILE as COMPARISON
 from paenet.training.comparison import compare
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
@@ -17,6 +18,7 @@ from paenet.training.run import run
 
 __all__ = [
     "CACHE_KINDS",
+    "COMPARISON",
     "GoalMissed",
     "Live",
     "Recipe",

@@ -1,5 +1,5 @@
 """Comparisons: methods on equal terms, and what each reaches and costs."""
 
-from paenet.training.comparison.compare import compare
+from paenet.training.comparison.compare import FILE, compare
 
-__all__ = ["compare"]
+__all__ = ["FILE", "compare"]

@@ -20,6 +20,7 @@ from paenet.training.journal import read_record
 from paenet.training.rivals import Rival, files_of
 
 SPLITS = ("val", "test")
+FREE = "(free)"  # no task's name
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 Values = dict[str, dict[str, float]]  # by split, then by task
@@ -144,8 +145,8 @@ def _seconds(entries: dict[str, dict[str, Any]]) -> float:
 
 
 def _owners(pack: Pack) -> dict[str, dict[str, int]]:
-    """For every layer how many weights each task owns; those of no one are `free`."""
-    slots = {"free": 0, **{name: task.slot for name, task in pack.tasks.items()}}
+    """For every layer how many weights each task owns; those of no one are `(free)`."""
+    slots = {FREE: 0, **{name: task.slot for name, task in pack.tasks.items()}}
     counts = {}
     for name, layer in pack.layers.items():
         found = torch.bincount(layer.owner.flatten(), minlength=256)
