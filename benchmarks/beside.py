@@ -14,7 +14,7 @@ def beside(runs: Mapping[str, dict[str, Any]]) -> Iterable[str]:
     Args:
         runs: by name; those that share the tasks of the first are shown.
     """
-    first = next(iter(runs.values()), {"tasks": {}})["tasks"]
+    first: dict[str, Any] = next(iter(runs.values()), {"tasks": {}})["tasks"]
     alike = {name: run for name, run in runs.items() if list(run["tasks"]) == list(first)}
     if len(alike) < 2:
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.alignment_page import alignment
 from benchmarks.beside import beside
+from benchmarks.comparison import section as comparison
 from benchmarks.export_page import export
 from benchmarks.markdown import origin, table
 from benchmarks.stems import tried
@@ -27,6 +28,7 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
         "run": _run,
         "speed": _speed,
         "file": _file,
+        "comparison": comparison,
         "export": export,
         "alignment": alignment,
     }

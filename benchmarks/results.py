@@ -1,9 +1,11 @@
 """docs/results.md from the records of runs.
 
     python -m benchmarks.results collect runs/faces --command "pae run recipes/faces.yaml"
+    python -m benchmarks.results collect runs/faces-compared
     python -m benchmarks.results write
 
-`collect` turns a run's record and pack into docs/results/NAME.json; `write` makes the page and its
+`collect` turns a run's record and pack, or the report of `pae compare`, into
+docs/results/NAME.json; `write` makes the page and its
 plots (they need the extra `plot`) from every JSON file there. Nothing is typed in by hand.
 """
 
@@ -19,6 +21,7 @@ from benchmarks.page import page
 from benchmarks.plot import plot
 from benchmarks.stems import tried
 from paenet import packfile, training
+from paenet.bench.comparison_plots import draw
 
 RESULTS = Path("docs/results")
 PAGE = Path("docs/results.md")
@@ -28,15 +31,32 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 @app.command()
 def collect(
-    folder: Annotated[Path, typer.Argument(help="A run's directory.")],
-    command: Annotated[str, typer.Option(help="The command that made it.")],
+    folder: Annotated[Path, typer.Argument(help="A run's directory; a comparison's, or its JSON.")],
+    command: Annotated[
+        str | None, typer.Option(help="The command that made it; a comparison says so itself.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the JSON file.")] = None,
 ) -> None:
-    """Writes docs/results/NAME.json from a run's record and pack."""
+    """Writes docs/results/NAME.json from a run's record and pack, or from a comparison."""
+    comparison = folder if folder.is_file() else folder / training.COMPARISON
+    if comparison.exists():
+        document = json.loads(comparison.read_text(encoding="utf-8"))
+        document["command"] = command or document["command"]
+    elif command is None:
+        raise typer.BadParameter("needed for a run", param_hint="--command")
+    else:
+        document = _run(folder, command)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name or folder.stem}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(path)
+
+
+def _run(folder: Path, command: str) -> dict[str, Any]:
     entries = {entry["key"]: entry for entry in training.read_record(folder)}
     held = packfile.read(folder / "pack.pae")
     report = packfile.check(folder / "pack.pae")
-    document = {
+    return {
         "kind": "run",
         "command": command,
         "versions": entries["run"]["versions"],
@@ -47,10 +67,6 @@ def collect(
         "file_bytes": (folder / "pack.pae").stat().st_size,
         "laws": {"verified": report.verified, "broken": [f.message for f in report.findings]},
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name or folder.name}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(path)
 
 
 @app.command()
@@ -63,6 +79,8 @@ def write() -> None:
     for name, document in documents.items():
         if tried(document):
             plot(document, RESULTS / f"{name}.svg")
+        if document["kind"] == "comparison":
+            draw(document, RESULTS, f"{name}-")
     PAGE.write_text(page(documents), encoding="utf-8")
     print(PAGE)
 

@@ -15,9 +15,8 @@ from paenet import training
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run of two tiny tasks on synthetic faces."""
+def recipe(stem: str = "none") -> training.Recipe:
+    """Two tiny tasks on synthetic faces."""
 
     def task(name: str, classes: list[str]) -> dict[str, object]:
         return {
@@ -31,17 +30,22 @@ def folder(tmp_path: Path) -> Path:
         }
 
     expressions = ["anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
-    recipe = training.parse_recipe(
+    return training.parse_recipe(
         {
             "backbone": "small",
             "input": {"size": 32},
             "tasks": [
                 task("gender", ["female", "male"]),
-                task("expression", expressions) | {"stem": "stage2"},
+                task("expression", expressions) | {"stem": stem},
             ],
         }
     )
-    training.run(recipe, tmp_path / "run")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of them."""
+    training.run(recipe("stage2"), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -81,6 +85,30 @@ def test_a_plot_is_drawn_of_the_stems_that_were_tried(tmp_path: Path) -> None:
     drawn = (tmp_path / "a" / "x.svg").read_text()
     assert drawn == (tmp_path / "b" / "x.svg").read_text()
     assert "gender (accuracy)" in drawn
+
+
+def test_a_comparison_is_a_section_with_its_plots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
+    command = "pae compare toy.yaml"
+    report = training.compare(recipe(), ["pae", "finetune"], tmp_path / "faces", command=command)
+    results.collect(tmp_path / "faces")
+    results.write()
+    text = (tmp_path / "results.md").read_text()
+    assert "`pae compare toy.yaml` with paenet" in text
+    for name, method in report["methods"].items():
+        value = 100 * method["runs"][0]["tasks"]["gender"]["end"]["test"]
+        assert f"| `{name}` | gender, expression | {value:.1f} (" in text
+    for plot_name in ("accuracy-bytes", "sequence", "owners-pae"):
+        assert f"](results/faces-{plot_name}.svg)" in text
+        assert (tmp_path / "results" / f"faces-{plot_name}.svg").exists()
+    drawn = (tmp_path / "results" / "faces-sequence.svg").read_text()
+    results.write()
+    assert (tmp_path / "results" / "faces-sequence.svg").read_text() == drawn
+    assert str(tmp_path) not in json.dumps(report)
 
 
 def test_the_committed_page_is_what_its_json_files_make() -> None:

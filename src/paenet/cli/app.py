@@ -19,6 +19,7 @@ from paenet.cli import (
     bench,
     cache,
     check,
+    compare,
     datasets,
     env,
     evaluate,
@@ -45,6 +46,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart.quickstart,
     "run": run.run,
+    "compare": compare.compare,
     "init": init.init,
     "add": add.add,
     "remove": remove.remove,

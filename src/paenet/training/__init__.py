@@ -4,6 +4,8 @@ from paenet.training.adding import add, init, remove
 from paenet.training.caching import KINDS as CACHE_KINDS
 from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.calibration import calibration_images
+from paenet.training.comparison import FILE as COMPARISON
+from paenet.training.comparison import compare
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
@@ -20,6 +22,7 @@ from paenet.training.varying import at_fold, up_to
 
 __all__ = [
     "CACHE_KINDS",
+    "COMPARISON",
     "GoalMissed",
     "Live",
     "Recipe",
@@ -34,6 +37,7 @@ __all__ = [
     "cache_sizes",
     "calibration_images",
     "clear_cache",
+    "compare",
     "dump_recipe",
     "init",
     "judge",

@@ -62,6 +62,11 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
         return
     check_stem(plan.stem, base, session.view)
     check_channels(plan, first=first, norms=session.recipe.norms)
+    check_data(session, plan)
+
+
+def check_data(session: Session, plan: TaskPlan) -> None:
+    """Holds a plan to its data, see `check_material`."""
     task = make_task(plan)
     for name in SPLITS:
         examples = split_examples(plan, name)
@@ -72,6 +77,49 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
         encode(task, split_examples(before, "train"))
     if plan.pairs is not None:
         pairs_at(plan.pairs)
+
+
+def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
+    """Everything of a plan, opened for a session; images that are left out are told.
+
+    Raises:
+        RecipeError: where a task is to imitate a network that is not trained.
+        DataError: as `open_material`.
+    """
+    teacher = _teacher(session, base, plan) if make_task(plan).label is None else None
+    material = open_material(
+        plan,
+        view=session.view,
+        given=session.recipe.input,
+        cache=session.cache,
+        limit=session.limit,
+        seed=session.recipe.seed,
+        teacher=teacher,
+        watch=session.reporter.count,
+    )
+    for data, split in (("data", material.train), ("data to start with", material.pretrain)):
+        if split is not None and split.skipped:
+            session.reporter.say(f"{plan.name}: of the {data}, {split.skipped.summary()}")
+    for name, split in material.splits():
+        if split.broken:
+            path, reason = split.broken[0]
+            session.reporter.say(
+                f"{plan.name}: {len(split.broken)} broken images in {name} are left out, "
+                f"the first: {path}: {reason}"
+            )
+    return material
+
+
+def _teacher(session: Session, base: Base, plan: TaskPlan) -> nn.Module:
+    """The given network, which a distilled task imitates."""
+    if base.state is None:
+        raise RecipeError(
+            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
+            "key 'weights', or set objective to 'softmax' or 'arcface'"
+        )
+    teacher = base.network()
+    place(teacher, session.accelerator.device)
+    return teacher
 
 
 class _Addition:
@@ -88,7 +136,7 @@ class _Addition:
 
     def run(self) -> None:
         session, plan, pack = self._session, self._plan, self._pack
-        material = self._material()
+        material = material_of(session, self._base, plan)
         probes = self._probes()
         before = self._state(probes)
         if plan.name in pack.tasks:  # a kill came between the file and the record
@@ -151,44 +199,6 @@ class _Addition:
             "within": plan.goal.within,
             "reference": {"val": found["val"], "test": found["test"], "epochs": found["epochs"]},
         }
-
-    def _material(self) -> Material:
-        session, plan = self._session, self._plan
-        teacher = None
-        if make_task(plan).label is None:
-            teacher = self._teacher()
-        material = open_material(
-            plan,
-            view=session.view,
-            given=session.recipe.input,
-            cache=session.cache,
-            limit=session.limit,
-            seed=session.recipe.seed,
-            teacher=teacher,
-            watch=session.reporter.count,
-        )
-        for data, split in (("data", material.train), ("data to start with", material.pretrain)):
-            if split is not None and split.skipped:
-                session.reporter.say(f"{plan.name}: of the {data}, {split.skipped.summary()}")
-        for name, split in material.splits():
-            if split.broken:
-                path, reason = split.broken[0]
-                session.reporter.say(
-                    f"{plan.name}: {len(split.broken)} broken images in {name} are left out, "
-                    f"the first: {path}: {reason}"
-                )
-        return material
-
-    def _teacher(self) -> nn.Module:
-        """The given network, which a distilled task imitates."""
-        if self._base.state is None:
-            raise RecipeError(
-                f"task {self._plan.name!r}: distilling needs a trained network; give the recipe's "
-                "key 'weights', or set objective to 'softmax' or 'arcface'"
-            )
-        teacher = self._base.network()
-        place(teacher, self._session.accelerator.device)
-        return teacher
 
     def _state(self, probes: Split) -> dict[str, dict[str, str]]:
         """Every task's fingerprint, and a digest of its outputs on the probes."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -84,10 +85,31 @@ class Trainee(nn.Module):
         return loss
 
 
+class Steps(Protocol):
+    """Where the inputs of each step come from; `Batches` of one task are.
+
+    Attributes:
+        seed: of what is drawn while a step is computed.
+        process: which share of every batch this process takes.
+    """
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def process(self) -> int: ...
+
+    def steps(self, epochs: float) -> int:
+        """How many there are in so many epochs."""
+
+    def __call__(self, step: int, device: torch.device) -> tuple[Any, ...]:
+        """What the trainee is called with in a step."""
+
+
 def fit(
     stage: Stage,
-    trainee: Trainee,
-    batches: Batches,
+    trainee: nn.Module,
+    batches: Steps,
     *,
     accelerator: Accelerator,
     checkpoint: Path,
@@ -100,6 +122,7 @@ def fit(
     Started again after a kill, it continues from `checkpoint` and ends with the same bits.
 
     Args:
+        trainee: returns the loss of what `batches` gives.
         origin: hashes of what is trained and from where; a checkpoint of another is not continued.
 
     Raises:

@@ -235,6 +235,10 @@ class TaskPlan(Section):
         """As many epochs as the task gets in training and in all stages of pruning."""
         if self.reference is not None:
             return self.reference
+        return self.whole_budget()
+
+    def whole_budget(self) -> Budget:
+        """The budget with the epochs of training and of all stages of pruning."""
         epochs = self.budget.epochs + self.prune.stages * self.prune.epochs
         return self.budget.model_copy(update={"epochs": epochs})
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from paenet import packing
 from paenet.backbones import PRETRAINED
 from paenet.datasets import PLACES
+from paenet.errors import suggest
 from paenet.training.errors import RecipeError
 from paenet.training.explaining import explain, kind_of
 from paenet.training.given import Activations, Backbone, Input, Section, or_value_error
@@ -21,7 +23,11 @@ BESIDE = (*("method", "norms", "precision", "seed", "input", "activations", "che
 
 
 class Recipe(Section):
-    """A lifelong run: tasks in the order in which they are learnt."""
+    """A lifelong run: tasks in the order in which they are learnt.
+
+    `order` is how a document says another order than the one in which it lists them; a recipe that
+    was read has its tasks in that order, and the key is empty.
+    """
 
     backbone: Backbone
     weights: str | None = Field(None, description="a name or a safetensors file; None is random")
@@ -31,6 +37,7 @@ class Recipe(Section):
     precision: Literal["auto", "float32", "bf16"] = "float32"
     activations: Activations = Activations()
     tasks: tuple[TaskPlan, ...]
+    order: tuple[str, ...] | None = None
     seed: int = Field(0, ge=0)
     checkpoint_seconds: float = Field(120.0, ge=0)
 
@@ -55,6 +62,41 @@ class Recipe(Section):
             if names.count(name) > 1:
                 raise ValueError(f"two tasks are called {name!r}; give each a name of its own")
         return value
+
+    @field_validator("order")
+    @classmethod
+    def _whole(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if value is not None and "tasks" in info.data:
+            or_value_error(check_order, value, [task.name for task in info.data["tasks"]])
+        return value
+
+    def reordered(self, order: Sequence[str]) -> Recipe:
+        """The same tasks in another order.
+
+        Raises:
+            RecipeError: where a task is left out, named twice or unknown.
+        """
+        check_order(order, [task.name for task in self.tasks])
+        plans = {task.name: task for task in self.tasks}
+        return self.model_copy(
+            update={"tasks": tuple(plans[name] for name in order), "order": None}
+        )
+
+
+def check_order(order: Sequence[str], tasks: Sequence[str]) -> None:
+    """Refuses an order that does not name every task once.
+
+    Raises:
+        RecipeError: says which.
+    """
+    for name in order:
+        if name not in tasks:
+            raise RecipeError(f"no task {name!r}{suggest(name, tasks)}")
+        if list(order).count(name) > 1:
+            raise RecipeError(f"task {name!r} is named twice; name every task once")
+    absent = [name for name in tasks if name not in order]
+    if absent:
+        raise RecipeError(f"task {absent[0]!r} is left out; name every task once")
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -144,7 +186,8 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
         pairs = None if task.pairs is None else absolute(task.pairs)
         tasks.append(task.with_data(source).model_copy(update={"pairs": pairs}))
     weights = None if recipe.weights is None else place_weights(recipe.weights, folder)
-    return recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
+    placed = recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
+    return placed if recipe.order is None else placed.reordered(recipe.order)
 
 
 def place_weights(name_or_file: str, folder: Path) -> str:

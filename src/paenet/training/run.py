@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,12 @@ def open_session(
     limit: int | None = None,
     cache: Path | None = None,
     reporter: Reporter | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Iterator[Session]:
     """Opens a run's directory for this process and keeps others out.
+
+    Args:
+        facts: what the results depend on beside the recipe and `limit`, as JSON.
 
     Raises:
         RunError: where another run is at work there, or it holds the run of another recipe.
@@ -89,7 +93,9 @@ def open_session(
     processes = launched()
     if reporter is None or not processes.is_main_process:
         reporter = Silent()
-    journal = Journal(folder, recipe, {"limit": limit}, writes=processes.is_main_process)
+    journal = Journal(
+        folder, recipe, {"limit": limit, **(facts or {})}, writes=processes.is_main_process
+    )
     with ExitStack() as stack:
         stack.callback(reporter.close)
         with processes.main_process_first():

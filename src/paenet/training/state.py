@@ -1,6 +1,7 @@
 """The state of a training in progress, on disk: tensors and a few facts, never code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def save_state(
     if optimizer is not None:
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
+    save_tensors(path, tensors, about)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, Any]) -> None:
+    """Writes tensors by name as a safetensors file; atomic. Raises as `save_state`."""
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     data = save(plain, metadata={"about": json.dumps(about)})
     try:
@@ -54,15 +60,31 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer | None = None
     Raises:
         RunError: where the file cannot be read, or is of another network.
     """
+    tensors = load_tensors(path)
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         module.load_state_dict(_under("module.", tensors))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot go on from it ({reason}); remove the file") from None
+    except RuntimeError as error:
+        raise _unusable(path, error) from None
     if optimizer is not None:
         _restore_optimizer(optimizer, _under("optimizer.", tensors))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name.
+
+    Raises:
+        RunError: where the file cannot be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: Exception) -> RunError:
+    reason = str(error).splitlines()[0]
+    return RunError(f"{path}: cannot go on from it ({reason}); remove the file")
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:

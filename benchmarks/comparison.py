@@ -1,0 +1,69 @@
+"""A comparison of methods as a section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.markdown import origin, table
+from paenet.bench.comparison_plots import names
+from paenet.cli.compare import spread
+
+
+def section(document: dict[str, Any]) -> Iterable[str]:
+    """What each method reaches, forgets and costs; then the plots."""
+    methods = document["methods"]
+    summaries = [(name, order) for name, method in methods.items() for order in method["orders"]]
+    tasks = summaries[0][1]["tasks"]
+    yield origin(document)
+    if document["limit"] is not None:
+        yield f"At most {document['limit']} examples of every split."
+    yield ""
+    yield (
+        "Every method has the same given network, data, loop, seeds and epochs "
+        "([compare.md](compare.md)). The goal's metric on test at the end and, in brackets, right "
+        "after the task was learnt, in %; mean ± standard deviation over "
+        f"{max(len(summary['seeds']) for _, summary in summaries)} seeds. *Forgotten* is the mean "
+        "over the tasks of what each lost since its best, in points; *passes* are the "
+        "multiplications of all tasks on one image by those of one dense network."
+    )
+    yield ""
+    headings = [f"{task} ({figures['metric']})" for task, figures in tasks.items()]
+    columns = ("method", "order", *headings, "forgotten", "MB on disk", "MB, paper's accounting")
+    yield from table(
+        (*columns, "passes", "seconds of training"),
+        [
+            (
+                f"`{name}`",
+                ", ".join(summary["order"]),
+                *(_task(summary["tasks"][task]) for task in tasks),
+                spread(summary["forgetting"]["test"], 100),
+                spread(summary["bytes"], 2**-20),
+                spread(summary["paper_mib"]),
+                f"{summary['cost']['mean']:.2f}",
+                spread(summary["seconds"]),
+            )
+            for name, summary in summaries
+        ],
+    )
+    yield ""
+    for name, method in methods.items():
+        for failure in method["failed"]:
+            yield f"`{name}`, seed {failure['seed']}, failed: {failure['reason']}"
+            yield ""
+    held = [
+        run for method in methods.values() for run in method["runs"] if run["fingerprints"]
+    ]  # an outcome is not written where one has changed
+    yield (
+        f"In the {len(held)} runs of packs every task has at the end the fingerprint that it had "
+        "when it was learnt."
+    )
+    yield ""
+    for name in names(document):
+        yield f"![{name}](results/{document['name']}-{name}.svg)"
+        yield ""
+
+
+def _task(figures: dict[str, Any]) -> str:
+    end, learnt = (spread(figures[when]["test"], 100) for when in ("end", "learnt"))
+    return f"{end} ({learnt})"

@@ -1,0 +1,123 @@
+"""`pae compare`: methods on equal terms."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paenet.cli.options import Limit, Weights, names
+from paenet.cli.output import Json, emit, megabytes, table
+
+
+def compare(
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; docs/recipes.md has its keys.")],
+    methods: Annotated[
+        str,
+        typer.Option(help="With commas, such as pae,packnet,lora:16,finetune,joint,individual."),
+    ],
+    seeds: Annotated[str, typer.Option(help="With commas, such as 0,1,2.")] = "0",
+    orders: Annotated[
+        str | None,
+        typer.Option(help="Of the tasks: 'a,b,c;b,a,c'. The recipe's own without it."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the runs are kept; runs/NAME-compared without it."),
+    ] = None,
+    limit: Limit = None,
+    weights: Weights = None,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Draw SVGs into OUT/plots (extra `plot`).")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Learn a recipe by several methods and say what each reaches, forgets and costs.
+
+    Every method, seed and order has a run of its own, which continues where it was.
+    """
+    numbers = _seeds(seeds)
+    sequences = None if orders is None else [names(order) for order in orders.split(";")]
+    from paenet import training
+
+    if plots:
+        from paenet.bench import comparison_plots
+
+        comparison_plots.needs_matplotlib()  # now, and not after hours of training
+    plan = training.load_recipe(recipe)
+    if weights is not None:
+        place = training.place_weights(weights, Path())
+        plan = plan.model_copy(update={"weights": place})
+    folder = out or Path("runs") / f"{recipe.stem}-compared"
+    report = training.compare(
+        plan,
+        names(methods),
+        folder,
+        seeds=numbers,
+        orders=sequences,
+        limit=limit,
+        reporter=training.Live(),
+        command=shlex.join(["pae", *sys.argv[1:]]),
+    )
+    drawn = []
+    if plots:
+        drawn = comparison_plots.draw(report, folder / "plots")
+    emit(report, as_json, lambda: _show(report, drawn))
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in names(text)]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}; give whole numbers with commas, such as 0,1,2", param_hint="--seeds"
+        ) from None
+
+
+def _show(report: dict[str, Any], drawn: list[Path]) -> None:
+    summaries = [
+        (name, summary)
+        for name, method in report["methods"].items()
+        for summary in method["orders"]
+    ]
+    several = len({tuple(summary["order"]) for _, summary in summaries}) > 1
+    tasks = summaries[0][1]["tasks"]
+    headings = [f"{task} {figures['metric']}" for task, figures in tasks.items()]
+    rows, before = [], []
+    for name, summary in summaries:
+        label = f"{name} ({', '.join(summary['order'])})" if several else name
+        end, learnt = (
+            [spread(summary["tasks"][task][when]["test"], 100) for task in tasks]
+            for when in ("end", "learnt")
+        )
+        rows.append(
+            (
+                label,
+                *end,
+                spread(summary["forgetting"]["test"], 100),
+                megabytes(summary["bytes"]["mean"]),
+                f"{summary['paper_mib']['mean']:.2f}",
+                f"{summary['cost']['mean']:.2f}",
+                f"{summary['seconds']['mean']:.0f}",
+            )
+        )
+        before.append((label, *learnt))
+    columns = ("method", *headings, "forgotten", "on disk", "paper MB", "passes", "seconds")
+    table("At the end, on test, in %", columns, rows)
+    table("Right after each task was learnt, on test, in %", ("method", *headings), before)
+    for name, method in report["methods"].items():
+        for failure in method["failed"]:
+            print(f"{name}, seed {failure['seed']} failed: {failure['reason']}")
+    for path in drawn:
+        print(path)
+
+
+def spread(figure: dict[str, float | None], scale: float = 1.0) -> str:
+    """Mean ± standard deviation; the mean alone where there is one value."""
+    mean, std = figure["mean"], figure["std"]
+    assert mean is not None
+    text = f"{scale * mean:.1f}"
+    return text if std is None else f"{text} ± {scale * std:.1f}"

@@ -1,0 +1,165 @@
+"""Methods on equal terms: every method, seed and order of tasks in a run of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from paenet import packing
+from paenet.errors import PaenetError
+from paenet.files import replacing
+from paenet.packing import Method
+from paenet.packing.widening import Builder
+from paenet.training.base import base_of_recipe
+from paenet.training.comparison.outcome import outcome_of_packs, outcome_of_rival
+from paenet.training.comparison.summary import by_order
+from paenet.training.environment import versions
+from paenet.training.errors import RecipeError, RunError
+from paenet.training.progress import Reporter, Silent
+from paenet.training.recipe import Recipe
+from paenet.training.rivals import RIVALS, Rival, Start, rival, run_rival
+from paenet.training.run import run
+
+FILE = "comparison.json"
+
+
+def compare(
+    recipe: Recipe,
+    methods: Sequence[str],
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (0,),
+    orders: Sequence[Sequence[str]] | None = None,
+    limit: int | None = None,
+    cache: Path | None = None,
+    reporter: Reporter | None = None,
+    command: str | None = None,
+) -> dict[str, Any]:
+    """Learns a recipe by several methods and says what each reaches and costs.
+
+    Every run has a directory of its own below `out` and goes on where it was. All start from the
+    same given network and have the same data, loop, seeds and epochs (see docs/compare.md). A
+    method that cannot run the recipe, or fails, is named in the report; the others go on.
+
+    Args:
+        recipe: what to learn; its own `method` and `seed` count for nothing here.
+        methods: of `packing.METHODS` and `rivals.RIVALS`, such as `lora:16`.
+        out: the directory; the report is kept there, in `comparison.json`.
+        seeds: of the runs.
+        orders: of the tasks, by name; the recipe's own by default.
+        limit, cache, reporter: as for `run`.
+        command: kept in the report.
+
+    Returns:
+        The report, as JSON; docs/compare.md describes it.
+
+    Raises:
+        RecipeError: where a method is unknown or an order does not name every task once.
+        RunError: where no method came to its end.
+    """
+    out = Path(out)
+    makes = {name: rival(name) for name in methods}
+    if not makes or not seeds or min(seeds) < 0:
+        raise RecipeError("compare needs a method and a seed, 0 or above")
+    recipes = [recipe.reordered(order) for order in orders] if orders else [recipe]
+    reporter = reporter or Silent()
+    builder = base_of_recipe(recipe).own_builder  # and the weights are checked before any run
+    found: dict[str, dict[str, Any]] = {
+        name: {"about": _about(name), "runs": [], "failed": []} for name in makes
+    }
+    for (name, make), seed, ordered in product(makes.items(), dict.fromkeys(seeds), recipes):
+        order = [plan.name for plan in ordered.tasks]
+        cell = {"seed": seed, "order": order}
+        reporter.say(f"{name}, seed {seed}: {', '.join(order)}")
+        folder = out / name.replace(":", "-") / f"seed-{seed}-{_short(order)}"
+        seeded = ordered.model_copy(update={"seed": seed})
+        try:
+            outcome = _run(seeded, name, make, folder, builder, limit, cache, reporter)
+        except PaenetError as error:
+            reporter.say(f"{name}, seed {seed}: failed: {error}")
+            found[name]["failed"].append({**cell, "reason": str(error)})
+        else:
+            where = folder.relative_to(out).as_posix()
+            found[name]["runs"].append({**cell, "folder": where, **outcome})
+    if not any(method["runs"] for method in found.values()):
+        name, method = next(iter(found.items()))
+        raise RunError(f"no method came to its end; {name}: {method['failed'][0]['reason']}")
+    report = {
+        "kind": "comparison",
+        "command": command,
+        "versions": versions(),
+        "limit": limit,
+        "methods": {
+            name: {**method, "orders": by_order(method["runs"])} for name, method in found.items()
+        },
+    }
+    with replacing(out / FILE) as beside:
+        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def _run(
+    recipe: Recipe,
+    name: str,
+    make: Callable[[Start], Rival] | None,
+    folder: Path,
+    builder: Builder | None,
+    limit: int | None,
+    cache: Path | None,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """One run from its start, or from where it was, to its outcome."""
+    tasks = [plan.name for plan in recipe.tasks]
+    if make is not None:
+        learnt = run_rival(recipe, name, make, folder, limit=limit, cache=cache, reporter=reporter)
+        return outcome_of_rival(folder, tasks, learnt)
+    method = packing.method(name)
+    run(
+        on_equal_terms(recipe, name, method),
+        folder,
+        limit=limit,
+        cache=cache,
+        reporter=reporter,
+    )
+    return outcome_of_packs(folder, tasks, separate=method.separate, builder=builder)
+
+
+def on_equal_terms(recipe: Recipe, name: str, method: Method) -> Recipe:
+    """The recipe as a pack's method learns it in a comparison.
+
+    A method that never prunes trains for as many epochs as others train and prune. A goal that is
+    missed stops nothing: what is reached is what the comparison is about.
+    """
+    plans = []
+    for plan in recipe.tasks:
+        update: dict[str, Any] = {"goal": plan.goal.model_copy(update={"missed": "keep"})}
+        if method.prunes == "never":
+            reference = plan.reference_budget()
+            # A network of its own is what the reference is.
+            update["budget"] = reference if method.separate else plan.whole_budget()
+            update["reference"] = reference  # of the budget as it was
+        plans.append(plan.model_copy(update=update))
+    return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
+
+
+def _about(asked: str) -> str:
+    """What a method is, in a line."""
+    name = asked.partition(":")[0]
+    if name in RIVALS:
+        return RIVALS[name].about
+    method = packing.METHODS[name]
+    columns = [(field.name, getattr(method, field.name)) for field in fields(Method)]
+    return ", ".join(f"{column} {value}" for column, value in columns if value is not False)
+
+
+def _short(order: Sequence[str]) -> str:
+    """An order as a folder's name, which a file system may hold to 255 bytes."""
+    name = "+".join(order)
+    if len(name) <= 100:
+        return name
+    return f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

@@ -1,0 +1,99 @@
+"""`pae compare` from a recipe to a table, a report and plots; what is wrong is said in one line."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.answers import document, refusal
+from tests.cli.conftest import Pae
+from tests.training import toys
+
+ASKED = ("--methods", "pae,finetune")
+
+
+@pytest.fixture
+def recipe(faces: Path, tmp_path: Path) -> Path:
+    """A recipe of two tasks."""
+    path = tmp_path / "toy.yaml"
+    path.write_text(yaml.safe_dump(toys.document(*(toys.task(name, faces) for name in "ab"))))
+    return path
+
+
+def test_a_table_a_report_and_plots(recipe: Path, pae: Pae, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
+    out = tmp_path / "out"
+    done = pae("compare", recipe, *ASKED, "--seeds", "0,1", "--out", out, "--plots")
+    assert done.code == 0, done.err
+    report = json.loads((out / "comparison.json").read_text())
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    for name in ("pae", "finetune"):
+        assert " ± " in rows[name]
+        (summary,) = report["methods"][name]["orders"]
+        assert f"{100 * summary['tasks']['a']['learnt']['test']['mean']:.1f}" in rows[name]
+    plots = {path.name for path in (out / "plots").iterdir()}
+    assert plots == {"accuracy-bytes.svg", "sequence.svg", "owners-pae.svg"}
+    assert "pae, seed 1: a, b\n" in done.err
+    assert report["command"].startswith("pae compare ")
+
+
+def test_json_is_the_report_and_orders_may_be_given(recipe: Path, pae: Pae, tmp_path: Path) -> None:
+    options = ("--orders", "a,b; b,a", "--out", tmp_path / "out", "--limit", "8")
+    found = document(pae("compare", recipe, "--methods", "finetune", *options, "--json"))
+    assert found == json.loads((tmp_path / "out" / "comparison.json").read_text())
+    orders = [summary["order"] for summary in found["methods"]["finetune"]["orders"]]
+    assert orders == [["a", "b"], ["b", "a"]]
+    assert found["limit"] == 8
+
+
+def test_a_method_that_fails_is_named_beside_the_others(
+    faces: Path, pae: Pae, tmp_path: Path
+) -> None:
+    path = tmp_path / "toy.yaml"
+    tasks = [toys.task("a", faces), toys.task("b", faces, stem="0")]
+    path.write_text(yaml.safe_dump(toys.document(*tasks)))
+    done = pae("compare", path, "--methods", "joint,features", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert "joint, seed 0 failed: task 'b': stem: '0' is a part of the first" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--methods", "pae,packnt"], ["unknown method 'packnt'", "did you mean 'packnet'?"]),
+        (["--methods", "lora:x"], ["method 'lora:x'", "give a rank"]),
+        (["--methods", "joint:2"], ["method 'joint' takes no setting"]),
+        ([*ASKED, "--seeds", "0,x"], ["--seeds", "'0,x'", "give whole numbers"]),
+        ([*ASKED, "--seeds", "-1"], ["a seed, 0 or above"]),
+        ([*ASKED, "--orders", "a"], ["task 'b' is left out"]),
+        ([*ASKED, "--orders", "a,bb"], ["no task 'bb'; did you mean 'b'?"]),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    options: list[str], parts: list[str], recipe: Path, pae: Pae, tmp_path: Path
+) -> None:
+    refusal(pae("compare", recipe, *options, "--out", tmp_path / "out"), *parts)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "mend"),
+    [
+        ("matplotlib", [*ASKED, "--plots"], "pip install 'paenet[plot]'"),
+        ("peft", ["--methods", "pae,lora"], "pip install 'paenet[peft]'"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_named_before_anything_runs(
+    module: str,
+    options: list[str],
+    mend: str,
+    recipe: Path,
+    pae: Pae,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    refusal(pae("compare", recipe, *options, "--out", tmp_path / "out"), mend)
+    assert not (tmp_path / "out").exists()

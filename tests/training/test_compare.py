@@ -1,0 +1,213 @@
+"""Methods are compared on equal terms, and the report has every figure that it promises."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paenet import packing, training
+from paenet.training import rivals, stages
+from paenet.training.comparison.compare import on_equal_terms
+from paenet.training.comparison.outcome import files_of
+from paenet.training.comparison.summary import spread
+from paenet.training.errors import RecipeError, RunError
+from tests.training import toys
+from tests.training.test_rivals import two
+
+METHODS = ["pae", "packnet", "finetune", "joint", "individual"]
+SEEDS = [0, 1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("PAENET_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("comparison")
+
+
+@pytest.fixture(scope="module")
+def report(faces: Path, folder: Path) -> dict[str, Any]:
+    """A comparison of two tasks, the second of which takes large steps."""
+    return training.compare(
+        two(faces, rate=0.5), METHODS, folder, seeds=SEEDS, command="pae compare"
+    )
+
+
+def test_the_report_is_kept_beside_the_runs(report: dict[str, Any], folder: Path) -> None:
+    assert json.loads((folder / "comparison.json").read_text()) == report
+    assert report["kind"] == "comparison"
+    assert report["command"] == "pae compare"
+    assert report["versions"] == training.versions()
+    assert list(report["methods"]) == METHODS
+    assert all(not method["failed"] for method in report["methods"].values())
+
+
+def test_every_run_has_every_figure(report: dict[str, Any], folder: Path) -> None:
+    for name, method in report["methods"].items():
+        assert [run["seed"] for run in method["runs"]] == SEEDS
+        for run in method["runs"]:
+            assert (folder / run["folder"] / "record.jsonl").exists()
+            assert list(run["tasks"]) == run["order"] == ["a", "b"]
+            for task in run["tasks"].values():
+                assert task["metric"] == "accuracy"
+                for when in ("learnt", "end"):
+                    assert all(0 <= task[when][split] <= 1 for split in ("val", "test"))
+                assert task["forgetting"]["test"] >= 0
+            assert run["bytes"] > 0
+            assert run["paper_mib"] > 0
+            assert run["seconds"] > 0
+            assert run["steps"][-1]["test"].keys() == {"a", "b"}
+            assert (run["owners"] is not None) == (name in ("pae", "packnet"))
+
+
+def test_packs_forget_nothing_and_finetuning_does(report: dict[str, Any]) -> None:
+    for name in ("pae", "packnet", "individual"):
+        for run in report["methods"][name]["runs"]:
+            assert run["forgetting"] == {"val": 0, "test": 0}
+            assert run["fingerprints"].keys() == {"a", "b"}
+    for run in report["methods"]["finetune"]["runs"]:
+        a = run["tasks"]["a"]
+        best = max(step["test"]["a"] for step in run["steps"])
+        assert a["forgetting"]["test"] == best - a["end"]["test"]
+        assert run["forgetting"]["test"] == a["forgetting"]["test"] / 2
+    assert any(r["forgetting"]["test"] > 0 for r in report["methods"]["finetune"]["runs"])
+
+
+def test_one_network_costs_one_pass_and_separate_ones_a_pass_each(
+    report: dict[str, Any], folder: Path
+) -> None:
+    costs = {name: method["runs"][0]["cost"] for name, method in report["methods"].items()}
+    assert costs["finetune"] == costs["joint"] == 1
+    assert costs["individual"] == 2
+    assert 1 < costs["pae"] <= 2.01
+    run = report["methods"]["finetune"]["runs"][0]
+    (file,) = files_of(folder / run["folder"])
+    assert run["bytes"] == file.stat().st_size
+    pack = report["methods"]["pae"]["runs"][0]
+    assert pack["bytes"] == (folder / pack["folder"] / "pack.pae").stat().st_size
+    dense = sum(p.numel() for p in toys.tiny().parameters()) + 2 * (toys.FEATURES + 1) * 2
+    assert run["paper_mib"] == pytest.approx(4 * dense / 2**20)
+
+
+def test_the_summary_is_over_seeds(report: dict[str, Any]) -> None:
+    for method in report["methods"].values():
+        (summary,) = method["orders"]
+        assert summary["seeds"] == SEEDS
+        values = [run["tasks"]["a"]["end"]["test"] for run in method["runs"]]
+        assert summary["tasks"]["a"]["end"]["test"] == spread(values)
+    assert spread([1.0, 3.0]) == {"mean": 2.0, "std": math.sqrt(2)}
+    assert spread([1.0]) == {"mean": 1.0, "std": None}
+
+
+def test_a_comparison_that_is_done_is_read_from_its_records(
+    report: dict[str, Any], faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*arguments: Any, **keywords: Any) -> float:
+        raise AssertionError("trained again what is on record")
+
+    monkeypatch.setattr(stages, "fit", fit)
+    monkeypatch.setattr(rivals.course, "fit", fit)
+    again = training.compare(
+        two(faces, rate=0.5), METHODS, folder, seeds=SEEDS, command="pae compare"
+    )
+    assert again == report
+
+
+def test_every_order_has_runs_and_a_summary_of_its_own(faces: Path, tmp_path: Path) -> None:
+    found = training.compare(
+        two(faces), ["finetune"], tmp_path, orders=[["a", "b"], ["b", "a"]]
+    )["methods"]["finetune"]  # fmt: skip
+    assert [run["order"] for run in found["runs"]] == [["a", "b"], ["b", "a"]]
+    assert [summary["order"] for summary in found["orders"]] == [["a", "b"], ["b", "a"]]
+    assert [step["after"] for step in found["runs"][1]["steps"]] == ["b", "a"]
+    assert found["orders"][0]["seeds"] == [0]
+
+
+def test_a_method_that_cannot_run_the_recipe_is_named_and_the_others_go_on(
+    faces: Path, tmp_path: Path
+) -> None:
+    recipe = toys.recipe(toys.task("a", faces), toys.task("b", faces, stem="0"))
+    found = training.compare(recipe, ["joint", "pae"], tmp_path)["methods"]
+    (failed,) = found["joint"]["failed"]
+    assert failed["seed"] == 0
+    assert "task 'b': stem: '0' is a part of the first task's network" in failed["reason"]
+    assert found["joint"]["orders"] == []
+    assert len(found["pae"]["runs"]) == 1
+    with pytest.raises(RunError, match="no method came to its end; joint: task 'b': stem"):
+        training.compare(recipe, ["joint"], tmp_path)
+
+
+def test_a_goal_that_is_missed_stops_no_comparison(faces: Path, tmp_path: Path) -> None:
+    recipe = toys.recipe(toys.task("a", faces, goal={"at_least": 1.5}, widen={"times": 0}))
+    (run,) = training.compare(recipe, ["pae"], tmp_path)["methods"]["pae"]["runs"]
+    assert run["goals_met"] == {"a": False}
+
+
+def test_a_method_that_never_prunes_trains_for_as_long_as_others_train_and_prune(
+    faces: Path,
+) -> None:
+    recipe = toys.recipe(toys.task("a", faces))
+    for name, method in packing.METHODS.items():
+        (plan,) = on_equal_terms(recipe, name, method).tasks
+        epochs = plan.budget.epochs
+        if method.prunes != "never":
+            epochs += plan.prune.stages * plan.prune.epochs
+        assert epochs == recipe.tasks[0].reference_budget().epochs == 2
+        assert plan.reference_budget() == recipe.tasks[0].reference_budget()
+
+
+@pytest.mark.parametrize(
+    ("methods", "orders", "message"),
+    [
+        (["peanut", "pae"], None, "unknown method 'peanut'"),
+        (["finetun"], None, "unknown method 'finetun'; did you mean 'finetune'?"),
+        (["pae:3"], None, "method 'pae' takes no setting"),
+        (["joint:3"], None, "method 'joint' takes no setting"),
+        ([], None, "needs a method"),
+        (["pae"], [["a"]], "task 'b' is left out; name every task once"),
+        (["pae"], [["a", "c"]], "no task 'c'"),
+        (["pae"], [["a", "b", "a"]], "task 'a' is named twice"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_runs(
+    methods: list[str], orders: Any, message: str, faces: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=message.replace("?", r"\?")):
+        training.compare(two(faces), methods, tmp_path / "out", orders=orders)
+    assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- the recipe's own order
+
+
+def test_a_recipe_may_say_another_order_than_it_lists(faces: Path) -> None:
+    recipe = two(faces, order=["b", "a"])
+    assert [plan.name for plan in recipe.tasks] == ["b", "a"]
+    assert recipe.order is None
+    assert recipe == two(faces).reordered(["b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (["a"], "order: task 'b' is left out; name every task once"),
+        (["a", "bb"], "order: no task 'bb'; did you mean 'b'?"),
+        (["a", "b", "b"], "order: task 'b' is named twice; name every task once"),
+    ],
+)
+def test_an_order_names_every_task_once(order: list[str], message: str, faces: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        two(faces, order=order)
+    assert message in str(caught.value)
