@@ -50,7 +50,7 @@ def test_every_command_has_json_and_says_what_it_does(name: str, pae: Pae) -> No
     assert done.code == 0
     assert done.err == ""
     assert "--json" in done.out
-    assert str(COMMANDS[name].__doc__) in " ".join(done.out.split())
+    assert " ".join(str(COMMANDS[name].__doc__).split()) in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "--help"], ["infos"], ["run"]])

@@ -28,11 +28,12 @@ def test_a_table_a_report_and_plots(recipe: Path, pae: Pae, tmp_path: Path) -> N
     done = pae("compare", recipe, *ASKED, "--seeds", "0,1", "--out", out, "--plots")
     assert done.code == 0, done.err
     report = json.loads((out / "comparison.json").read_text())
-    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
     for name in ("pae", "finetune"):
-        assert " ± " in rows[name]
         (summary,) = report["methods"][name]["orders"]
-        assert f"{100 * summary['tasks']['a']['learnt']['test']['mean']:.1f}" in rows[name]
+        end, learnt, costs = (line for line in done.out.splitlines() if line.split()[:1] == [name])
+        for when, line in (("end", end), ("learnt", learnt)):
+            assert f"{100 * summary['tasks']['a'][when]['test']['mean']:.1f} ± " in line
+        assert costs.split()[-2] == f"{summary['cost']['mean']:.2f}"
     plots = {path.name for path in (out / "plots").iterdir()}
     assert plots == {"accuracy-bytes.svg", "sequence.svg", "owners-pae.svg"}
     assert "pae, seed 1: a, b\n" in done.err

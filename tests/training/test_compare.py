@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paenet import packing, training
+from paenet import packfile, packing, training
 from paenet.training import rivals, stages
 from paenet.training.comparison.compare import on_equal_terms
 from paenet.training.comparison.outcome import files_of
@@ -99,6 +99,16 @@ def test_one_network_costs_one_pass_and_separate_ones_a_pass_each(
     assert pack["bytes"] == (folder / pack["folder"] / "pack.pae").stat().st_size
     dense = sum(p.numel() for p in toys.tiny().parameters()) + 2 * (toys.FEATURES + 1) * 2
     assert run["paper_mib"] == pytest.approx(4 * dense / 2**20)
+
+
+def test_a_wider_task_costs_more_than_a_pass_of_the_first_ones_network(
+    faces: Path, tmp_path: Path
+) -> None:
+    found = training.compare(two(faces), ["progressive"], tmp_path)["methods"]["progressive"]
+    (run,) = found["runs"]
+    pack = packfile.read(tmp_path / run["folder"] / "pack.pae", backbone=toys.tiny).pack
+    assert run["cost"] == pytest.approx(1 + pack.own_work("b"))
+    assert run["cost"] > 2.1
 
 
 def test_the_summary_is_over_seeds(report: dict[str, Any]) -> None:

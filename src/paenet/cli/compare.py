@@ -78,37 +78,35 @@ def _seeds(text: str) -> list[int]:
 
 
 def _show(report: dict[str, Any], drawn: list[Path]) -> None:
-    summaries = [
-        (name, summary)
-        for name, method in report["methods"].items()
-        for summary in method["orders"]
-    ]
+    methods = report["methods"]
+    summaries = [(name, order) for name, method in methods.items() for order in method["orders"]]
     several = len({tuple(summary["order"]) for _, summary in summaries}) > 1
     tasks = summaries[0][1]["tasks"]
     headings = [f"{task} {figures['metric']}" for task, figures in tasks.items()]
-    rows, before = [], []
+    reached: dict[str, list[tuple[str, ...]]] = {"end": [], "learnt": []}
+    costs = []
     for name, summary in summaries:
         label = f"{name} ({', '.join(summary['order'])})" if several else name
-        end, learnt = (
-            [spread(summary["tasks"][task][when]["test"], 100) for task in tasks]
-            for when in ("end", "learnt")
-        )
-        rows.append(
+        for when, rows in reached.items():
+            figures = [spread(summary["tasks"][task][when]["test"], 100) for task in tasks]
+            rows.append((label, *figures))
+        costs.append(
             (
                 label,
-                *end,
                 spread(summary["forgetting"]["test"], 100),
                 megabytes(summary["bytes"]["mean"]),
-                f"{summary['paper_mib']['mean']:.2f}",
+                megabytes(2**20 * summary["paper_mib"]["mean"]),
                 f"{summary['cost']['mean']:.2f}",
                 f"{summary['seconds']['mean']:.0f}",
             )
         )
-        before.append((label, *learnt))
-    columns = ("method", *headings, "forgotten", "on disk", "paper MB", "passes", "seconds")
-    table("At the end, on test, in %", columns, rows)
-    table("Right after each task was learnt, on test, in %", ("method", *headings), before)
-    for name, method in report["methods"].items():
+    table("At the end, on test, in %", ("method", *headings), reached["end"])
+    table(
+        "Right after each task was learnt, on test, in %", ("method", *headings), reached["learnt"]
+    )
+    columns = ("method", "forgotten", "on disk", "as the paper counts", "passes", "seconds")
+    table("What it costs", columns, costs)
+    for name, method in methods.items():
         for failure in method["failed"]:
             print(f"{name}, seed {failure['seed']} failed: {failure['reason']}")
     for path in drawn:

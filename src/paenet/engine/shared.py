@@ -66,8 +66,12 @@ class SharedNetwork(nn.Module):
             works.append(_work(rest))
             head = sources.networks[name].get_submodule("head")
             tails.append(nn.Sequential(_ready(rest, fold), head))
-        # Without stems the base may not be at hand; the others are as wide, or gave channels up.
-        dense = shared + _work(bases_own) if ends else max(works)
+        if ends:
+            dense = shared + _work(bases_own)
+        elif sources.base in sources.asked:
+            dense = works[sources.asked.index(sources.base)]
+        else:  # the base is not at hand; the others are as wide, unless they have widened
+            dense = max(works)
         self.trunk_work = shared / dense if dense else 0.0
         self.branches = [
             Branch(name, start, work / dense if dense else 1.0)
