@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from paenet.training import Recipe, RunError, read_record
 from paenet.training import journal as journals
@@ -131,6 +132,17 @@ def test_what_else_a_run_depends_on_is_held_to_as_well(tmp_path: Path) -> None:
 def test_how_often_work_is_saved_may_change(tmp_path: Path) -> None:
     written(tmp_path, "a/learnt")
     with opened(tmp_path, recipe(checkpoint_seconds=7)) as journal:
+        assert journal.result("a/learnt") is not None
+
+
+def test_a_run_outlives_a_version_that_knows_more_keys(tmp_path: Path) -> None:
+    written(tmp_path, "a/learnt")
+    path = tmp_path / "recipe.yaml"
+    document = yaml.safe_load(path.read_text())
+    for task in document["tasks"]:  # as a version wrote it that did not know them
+        del task["channels"]
+    path.write_text(yaml.safe_dump(document))
+    with opened(tmp_path, recipe()) as journal:
         assert journal.result("a/learnt") is not None
 
 

@@ -175,11 +175,14 @@ class Journal:
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """A recipe that an earlier version wrote, with the keys that have come since.
 
-    Raises:
-        ValueError: where it is none.
+    What is no recipe of today stays as it is: how it differs will be said.
     """
-    facts = {"run": document.pop("run")}
-    return yaml.safe_load(dump_recipe(Recipe.model_validate(document))) | facts
+    recipe = {key: value for key, value in document.items() if key != "run"}
+    try:
+        completed = yaml.safe_load(dump_recipe(Recipe.model_validate(recipe)))
+    except ValueError:
+        return document
+    return document | completed
 
 
 def _unwritable(path: Path, error: OSError) -> str:
