@@ -1,10 +1,11 @@
 """Collections are put off, and come back as they were."""
 
 import gc
+from pathlib import Path
 
 import pytest
 
-from paenet.collecting import no_collections
+from paenet.collecting import give_back, no_collections
 
 
 def fail() -> None:
@@ -27,3 +28,19 @@ def test_who_has_none_gets_none() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    give_back()
+    before = resident()
+    held = [bytearray(60_000) for _ in range(1000)]  # small enough for the heap
+    last = bytearray(60_000)  # above them there
+    assert resident() - before > 10_000  # pages of 4 kB
+    del held
+    give_back()
+    assert resident() - before < 2_000
+    assert last

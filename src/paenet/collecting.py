@@ -1,5 +1,6 @@
-"""Garbage collections, put off while much is made and nothing thrown away."""
+"""Garbage collections: put off while much is made, and done once much is thrown away."""
 
+import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,3 +16,15 @@ def no_collections() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def give_back() -> None:
+    """Gives the system memory back that nothing uses any more.
+
+    glibc keeps what was freed for later, which after loading several networks is more than those
+    in use take; other C libraries see to it themselves.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from paenet.collecting import give_back
 from paenet.engine.errors import EngineError
 from paenet.engine.exporting import model_bytes
 from paenet.engine.onnx_runtime import OnnxNetwork
@@ -79,13 +80,15 @@ class Engine:
         if backend == "onnxruntime":
             self.dtype = torch.float32
             self.network = OnnxNetwork(model_bytes(sources, network))
-            return
-        if dtype == "auto":
-            gains = gains_by_bfloat16(self.device, training=False)
-            dtype = "bfloat16" if gains else "float32"
-        self.dtype = _TYPES[dtype]
-        self.network = network.to(self.device, self.dtype)
-        _channels_last(self.network)
+        else:
+            if dtype == "auto":
+                gains = gains_by_bfloat16(self.device, training=False)
+                dtype = "bfloat16" if gains else "float32"
+            self.dtype = _TYPES[dtype]
+            self.network = network.to(self.device, self.dtype)
+            _channels_last(self.network)
+        del sources, network  # what of the tasks' networks is shared, or was folded
+        give_back()
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
