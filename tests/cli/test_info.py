@@ -58,7 +58,7 @@ def test_a_person_reads_metric_goal_figures_and_weights(learnt: Path, pae: Pae) 
     assert [figures[4], figures[7]] == shares
     assert weights[1:5] == ["–", "1", "329", "50.0%"]
     assert sizes[1] == task["file"]["coding"]
-    assert sizes[2] == f"{task['file']['values'] / 1000:.1f}"
+    assert sizes[2] == f"{task['file']['values'] / 2**10:.1f}"
 
 
 def test_a_goal_that_was_missed_is_said_to_be(learnt: Path, pae: Pae) -> None:

@@ -20,6 +20,9 @@ def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
     report = packfile.check(file, backbone=builder)
 
     def show() -> None:
+        if not report.verified:  # no pack, or a damaged one: nothing else could be looked at
+            print(f"{file}: not sound: {report.findings[0].message}")
+            return
         for finding in report.findings:
             print(f"BROKEN   {finding.law}: {finding.message}")
         for law in report.verified:

@@ -126,7 +126,7 @@ def _weights(task: dict[str, Any]) -> tuple[str, ...]:
 def _bytes(task: dict[str, Any], parts: list[str]) -> tuple[str, ...]:
     sizes = (task[part] for part in parts)
     entropy = task["values_entropy"] + task["owners_entropy"] + task["picks_entropy"]
-    return (task["coding"], *(f"{size / 1000:,.1f}" for size in (*sizes, entropy)))
+    return (task["coding"], *(f"{size / 2**10:,.1f}" for size in (*sizes, entropy)))
 
 
 def of_separate(size: int, separate_mib: float) -> float:

@@ -27,7 +27,7 @@ def materialize(
 ) -> dict[str, nn.Sequential]:
     """The networks of some tasks (None takes all), by name. See `paenet.packfile.load`."""
     records = {task.name: task for task in held.document.tasks}
-    names = list(records if tasks is None else tasks)
+    names = [tasks] if isinstance(tasks, str) else list(records if tasks is None else tasks)
     for name in names:
         if name not in records:
             raise PackFileError(f"has no task {name!r}{suggest(name, records)}")
