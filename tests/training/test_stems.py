@@ -201,6 +201,13 @@ def test_auto_computes_all_stems_in_one_pass(faces: Path, tmp_path: Path, measur
     assert len(files(tmp_path)) == 3 * 3
 
 
+def test_stems_are_computed_in_bfloat16_too(faces: Path, tmp_path: Path, measure: Measure) -> None:
+    measure(lambda network: 0.2)
+    goal = {"at_least": 0.5, "missed": "keep"}
+    run(faces, tmp_path, toys.task("light", faces, stem="auto", goal=goal), precision="bf16")
+    assert len(files(tmp_path)) == 3 * 3
+
+
 def test_stems_to_try_have_half_as_much_work_again_above_from_one_to_the_next() -> None:
     pack = Pack(nn.Sequential(*(nn.Linear(4, 4) for _ in range(8))), example=torch.zeros(1, 4))
     pack.learn("base", head=nn.Identity()).freeze()

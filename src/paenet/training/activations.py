@@ -103,12 +103,13 @@ class Keeper:
     def _computed(
         self, stems: Mapping[str, nn.Module], inputs: Tensor, last: str
     ) -> Iterator[tuple[str, Tensor]]:
-        with self.accelerator.autocast():
-            for name, stem in stems.items():
+        for name, stem in stems.items():
+            # Anew for each: where this yields, inference mode ends, and takes autocast along.
+            with self.accelerator.autocast():
                 inputs = stem(inputs)
-                yield name, inputs
-                if name == last:
-                    return
+            yield name, inputs
+            if name == last:
+                return
 
     def _shown(self, images: ImageSource, view: int, rows: NDArray[np.int64]) -> Iterator[Tensor]:
         """One view of some rows, in batches."""
