@@ -61,8 +61,16 @@ def test_norms_are_folded_away(pack: Pack) -> None:
     assert norms[0] == 0 < norms[1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_prepacked_it_answers_as_without(pack: Pack, dtype: Any) -> None:
+    plain = Engine(pack, dtype=dtype, prepack=False)(images())
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 0.1, "atol": 0.1}
+    for name, answer in Engine(pack, dtype=dtype)(images()).items():
+        torch.testing.assert_close(answer, plain[name], **close)
+
+
 def test_what_tasks_share_runs_once(pack: Pack) -> None:
-    engine = Engine(pack, ["identity", "gender", "expression"], dtype="float32")
+    engine = Engine(pack, ["identity", "gender", "expression"], prepack=False)
     ran: list[nn.Module] = []
     for module in engine.network.modules():
         if isinstance(module, nn.Conv2d):
@@ -84,7 +92,7 @@ def test_the_cost_is_that_of_the_trunk_and_of_every_branch(pack: Pack) -> None:
 
 
 def test_a_branch_holds_nothing_of_the_trunk(pack: Pack) -> None:
-    engine = Engine(pack, ["gender"])
+    engine = Engine(pack, ["gender"], prepack=False)
     assert engine.cost()["all"] == pytest.approx(1)
     names = [name for name, _ in engine.network.named_parameters()]
     assert sum(".conv." in name for name in names) == 2 * 3  # weight and folded bias of each
@@ -186,7 +194,7 @@ def test_memory_does_not_grow_over_ten_thousand_calls(pack: Pack) -> None:
 
 
 def test_the_network_can_be_exported(pack: Pack) -> None:
-    engine = Engine(pack, dtype="float32")
+    engine = Engine(pack, prepack=False, dtype="float32")
     batch = torch.export.Dim("batch", min=1, max=64)
     program = torch.export.export(engine.network, (images(2),), dynamic_shapes=({0: batch},))
     answers = program.module()(images(5))
@@ -195,7 +203,7 @@ def test_the_network_can_be_exported(pack: Pack) -> None:
 
 
 def test_the_network_compiles_as_one_graph(pack: Pack) -> None:
-    engine = Engine(pack, dtype="float32")
+    engine = Engine(pack, prepack=False, dtype="float32")
     compiled = torch.compile(engine.network, backend="aot_eager", fullgraph=True, dynamic=True)
     with torch.inference_mode():
         for count in (2, 5):

@@ -45,7 +45,7 @@ class Step:
     def __init__(self, network: nn.Module, *inputs: Tensor) -> None:
         self._network, self._inputs = network.train(), inputs
         parameters = [p for p in network.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(parameters, lr=1e-6)
+        self._optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True)
 
     def __call__(self) -> None:
         self._network(*self._inputs).square().mean().backward()

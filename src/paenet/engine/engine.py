@@ -14,6 +14,7 @@ from paenet.engine.errors import EngineError
 from paenet.engine.exporting import model_bytes
 from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.precision import gains_by_bfloat16
+from paenet.engine.prepacking import can_prepack
 from paenet.engine.shared import SharedNetwork
 from paenet.engine.sources import sources_of
 from paenet.packing import Pack
@@ -36,6 +37,9 @@ class Engine:
             network to about 1e-5; without folding, in float32, bit for bit (both in
             channels-last order, same device, threads and batch).
         dtype: what is computed in; `auto` takes bfloat16 where the device gains by it.
+        prepack: have the processor's convolutions and what follows them run as oneDNN runs them
+            best, where norms are folded. `network` can then be called, but for `torch.compile` and
+            `torch.export` make it without.
         backend: what computes. `onnxruntime` (the extra `onnx`) makes an ONNX model of the network
             first, which takes seconds; it runs on the processor, in float32, always folded.
         backbone, heads: as `paenet.packfile.load` takes them.
@@ -43,8 +47,8 @@ class Engine:
 
     Attributes:
         tasks: the names of the answers.
-        network: all of it as one module; with the backend `torch` a plain one, for `torch.compile`
-            and `torch.export`.
+        network: all of it as one module; with the backend `torch` and `prepack=False` a plain
+            one, for `torch.compile` and `torch.export`.
         input: `size`, `mean` and `scale` of the images, where the file says them: pixels 0–255
             become `(pixel - mean) / scale`.
 
@@ -61,6 +65,7 @@ class Engine:
         tasks: Collection[str] | None = None,
         *,
         fold: bool = True,
+        prepack: bool = True,
         dtype: DType = "auto",
         backend: Backend = "torch",
         backbone: nn.Module | Builder | None = None,
@@ -87,6 +92,8 @@ class Engine:
             self.dtype = _TYPES[dtype]
             self.network = network.to(self.device, self.dtype)
             _channels_last(self.network)
+            if prepack and fold and can_prepack(self.device):
+                self.network.prepack()
         del sources, network  # what of the tasks' networks is shared, or was folded
         give_back()
 

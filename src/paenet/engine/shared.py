@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, fx, nn
 
 from paenet.engine.folding import fold_norms
+from paenet.engine.prepacking import prepack
 from paenet.engine.sources import Sources
 from paenet.packing import PackingError, Split, Traced, work_of
 
@@ -79,6 +80,12 @@ class SharedNetwork(nn.Module):
         ]
         self.tails = nn.ModuleList(tails)
         self.requires_grad_(False).eval()
+
+    def prepack(self) -> None:
+        """Lays it out for fast passes on the processor; see `paenet.engine.prepacking`."""
+        for part in list(self.modules()):
+            if isinstance(part, fx.GraphModule):
+                prepack(part)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         shared = [x]

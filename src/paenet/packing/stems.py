@@ -128,6 +128,10 @@ class Traced:
 
     def __init__(self, network: nn.Module, example: Tensor) -> None:
         self._recording = record(network, example)
+        self._shapes = {
+            node: value.sizes if isinstance(value, Shape) else None
+            for node, value in zip(self._recording.nodes, self._recording.values, strict=True)
+        }
         self._ends: dict[str, fx.Node] = {}
         self.splits: dict[str, Split] = {}
         for split, node in _found(self._recording):
@@ -178,17 +182,17 @@ class Traced:
         """What runs after `start` up to `end`, as a module of one input."""
         graph = fx.Graph()
         copies = {start: graph.placeholder("x")}
+        copies[start].meta["shape"] = self._shapes[start]
 
         def copied(node: fx.Node) -> fx.Node:
             if node not in copies:  # a constant may have been met by an earlier segment first
                 copies[node] = graph.node_copy(node, copied)
             return copies[node]
 
-        nodes, values = self._recording.nodes, self._recording.values
-        first, last = nodes.index(start) + 1, nodes.index(end) + 1
-        for node, value in zip(nodes[first:last], values[first:last], strict=True):
+        nodes = self._recording.nodes
+        for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1]:
             if node.op != "placeholder":
-                copied(node).meta["shape"] = value.sizes if isinstance(value, Shape) else None
+                copied(node).meta["shape"] = self._shapes[node]
         graph.output(copies[end])
         return fx.GraphModule(root, graph)
 

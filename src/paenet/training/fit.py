@@ -129,7 +129,7 @@ def fit(
         RunError: where the loss is no longer finite.
     """
     steps = batches.steps(stage.epochs)
-    optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate)
+    optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate, fused=True)
     done, spent = 0, 0.0
     about = read_about(checkpoint)
     facts = {"key": stage.key, **origin}

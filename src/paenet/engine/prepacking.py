@@ -1,0 +1,140 @@
+"""Convolutions in the form in which oneDNN runs them: weights laid out once, what follows fused in.
+
+torch lays a convolution's weights out anew in every call, which for one image takes longer than the
+convolution. These are the operations that torch's own compiler puts in place of it when a network
+is frozen (`torch._inductor.mkldnn_ir`); they compute the same to rounding.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+_RELU = (functional.relu, torch.relu, "relu")
+_ADD = (operator.add, operator.iadd, torch.add, "add")
+_MUL = (operator.mul, operator.imul, torch.mul, "mul")
+
+
+def can_prepack(device: torch.device) -> bool:
+    """Whether torch has these operations for `device`."""
+    return (
+        device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    )
+
+
+def prepack(network: fx.GraphModule) -> int:
+    """Prepacks every two-dimensional convolution that is called once.
+
+    A factor, a sum and a ReLU that alone take its output become part of it.
+
+    Args:
+        network: in evaluation mode and on the processor, as `paenet.packing.segments` gives it;
+            changed in place. It can be called afterwards, but neither compiled nor exported.
+
+    Returns:
+        How many convolutions are prepacked.
+    """
+    calls = Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")
+    done = 0
+    for node in list(network.graph.nodes):
+        layer = _module(network, node)
+        if type(layer) is not nn.Conv2d or calls[str(node.target)] > 1:
+            continue
+        if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+            continue
+        _prepack_one(network, node, layer)
+        done += 1
+    network.delete_all_unused_submodules()
+    network.recompile()
+    return done
+
+
+class PrepackedConv2d(nn.Module):
+    """`relu(conv(x) * factor + summand)`, of which all but the convolution may be absent.
+
+    Args:
+        layer: the convolution.
+        sizes: of its input for one image; the layout is the best one for these.
+        factor: of the convolution's output, before the sum.
+        relu: whether a ReLU comes last.
+    """
+
+    def __init__(
+        self, layer: nn.Conv2d, sizes: tuple[int, ...], factor: float, *, relu: bool
+    ) -> None:
+        super().__init__()
+        self._how = (layer.padding, layer.stride, layer.dilation, layer.groups)
+        self._relu = relu
+        weight = torch.ops.mkldnn._reorder_convolution_weight(
+            layer.weight.detach() * factor, *self._how, sizes
+        )
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach() * factor)
+
+    def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
+        run = torch.ops.mkldnn._convolution_pointwise
+        result: Tensor
+        if summand is None:
+            after = "relu" if self._relu else "none"
+            result = run(x, self.weight, self.bias, *self._how, after, [None], "")
+        else:
+            after = ("add", 1.0, "relu" if self._relu else None, [], "")
+            result = run.binary(x, summand, self.weight, self.bias, *self._how, *after)
+        return result
+
+
+def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> None:
+    """Puts a prepacked convolution in the place of a node and of what is to be part of it."""
+    (image,) = node.all_input_nodes
+    chain, factor, summand = [node], 1.0, None
+    following, operand = _follows(network, chain[-1], _MUL)
+    if following is not None and isinstance(operand, int | float):
+        chain.append(following)
+        factor = float(operand)
+    following, operand = _follows(network, chain[-1], _ADD)
+    if isinstance(operand, fx.Node) and operand.meta.get("shape") == node.meta["shape"]:
+        assert following is not None
+        chain.append(following)
+        summand = operand
+    following, _ = _follows(network, chain[-1], _RELU)
+    if following is not None:
+        chain.append(following)
+    prepacked = PrepackedConv2d(layer, image.meta["shape"], factor, relu=following is not None)
+    network.set_submodule(str(node.target), prepacked)
+    with network.graph.inserting_after(chain[-1]):  # only there is the summand sure to be known
+        inputs = (image,) if summand is None else (image, summand)
+        fused = network.graph.call_module(str(node.target), inputs)
+    fused.meta["shape"] = node.meta["shape"]
+    chain[-1].replace_all_uses_with(fused)
+    for gone in reversed(chain):
+        network.graph.erase_node(gone)
+
+
+def _follows(
+    network: fx.GraphModule, node: fx.Node, kinds: tuple[Any, ...]
+) -> tuple[fx.Node | None, Any]:
+    """The only node that takes a node's output and its other operand, where it is of some kind."""
+    if len(node.users) != 1:
+        return None, None
+    (following,) = node.users
+    layer = _module(network, following)
+    if kinds is _RELU:
+        found = isinstance(layer, nn.ReLU) or (layer is None and following.target in kinds)
+        return (following, None) if found else (None, None)
+    others = [operand for operand in following.args if operand is not node]
+    two = len(following.args) == 2 and len(others) == 1 and not following.kwargs
+    if layer is None and following.target in kinds and two:
+        return following, others[0]
+    return None, None
+
+
+def _module(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return network.get_submodule(str(node.target)) if node.op == "call_module" else None
