@@ -44,6 +44,18 @@ def test_tasks_with_a_stem_come_back_bit_for_bit(pack: Pack, tmp_path: Path) -> 
     assert check(path, backbone=batch_norm).ok
 
 
+@pytest.mark.parametrize("names", [None, ["some", "base"], ["some", "all"]])
+def test_stems_can_be_the_first_task_s_own_tensors(
+    pack: Pack, names: list[str] | None, tmp_path: Path
+) -> None:
+    networks = load(saved(pack, tmp_path), names, backbone=batch_norm, share_stems=True)
+    weights = {name: network.backbone[0].weight.data_ptr() for name, network in networks.items()}
+    for name, network in networks.items():
+        assert fingerprint_of(network) == pack.fingerprint(name)
+        shares = "base" in networks and name in ("all", "some")
+        assert (weights[name] == weights.get("base")) == (shares or name == "base")
+
+
 def test_a_task_with_a_stem_takes_it_along(pack: Pack, tmp_path: Path) -> None:
     path, small, both = saved(pack, tmp_path), tmp_path / "small.pae", tmp_path / "both.pae"
     assert extract(path, ["some"], small, backbone=batch_norm) == ["base", "some"]

@@ -115,6 +115,24 @@ def test_one_trace_cuts_every_network_of_its_width() -> None:
         assert theirs == {id(p) for p in network.parameters()}
 
 
+def test_what_follows_a_split_is_the_last_segment() -> None:
+    network = Blocks().eval()
+    traced = Traced(network, images(1))
+    stem, rest = traced.segments(["first"])
+    x = stem(images())
+    assert torch.equal(traced.after("first", network)(x), rest(x))
+    with pytest.raises(PackingError, match=r"'frist'.*did you mean 'first'"):
+        traced.after("frist", network)
+
+
+def test_segments_know_the_shapes_of_what_they_take_and_compute() -> None:
+    for part in segments(Blocks(), images(1), ["first", "second"]):
+        nodes = [node for node in part.graph.nodes if node.op != "output"]
+        assert all(node.meta["shape"] is not None for node in nodes)
+    first = next(iter(segments(Blocks(), images(1), [])[0].graph.nodes))
+    assert first.meta["shape"] == tuple(images(1).shape)
+
+
 def test_segments_refuse_what_does_not_exist_or_is_in_another_order() -> None:
     with pytest.raises(PackingError, match=r"'frist'.*did you mean 'first'"):
         segments(Blocks(), images(1), ["frist"])

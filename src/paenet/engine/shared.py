@@ -62,7 +62,7 @@ class SharedNetwork(nn.Module):
             elif stem is None:
                 start, rest = 0, cutting.whole(name)
             else:
-                start, rest = ends.index(stem) + 1, cutting.parts(name, [stem])[1]
+                start, rest = ends.index(stem) + 1, cutting.after(name, stem)
             starts.append(start)
             works.append(_work(rest))
             head = sources.networks[name].get_submodule("head")
@@ -118,6 +118,10 @@ class _Cutting:
     def parts(self, task: str, ends: Sequence[str]) -> list[fx.GraphModule]:
         """A task's backbone up to each end, and what remains of it."""
         return self._trace(task).segments(ends, self._backbone(task))
+
+    def after(self, task: str, stem: str) -> fx.GraphModule:
+        """What of a task's backbone follows its stem."""
+        return self._trace(task).after(stem, self._backbone(task))
 
     def whole(self, task: str) -> nn.Module:
         """A backbone as a graph, whose norms can be folded; as it is, where it has none."""

@@ -70,7 +70,7 @@ def sources_of(
         asked = _asked(tasks, list(records), str(path))
         stems = {n: (records[n].get("stem") or {}).get("name") for n in records}
         wanted = _with_base(asked, stems, before["base"])
-        networks = packfile.load(path, wanted, backbone=backbone, heads=heads)
+        networks = packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True)
         now = packfile.describe(path)
         if now["sha256"] == before["sha256"]:
             break

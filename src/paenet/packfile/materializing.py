@@ -24,6 +24,7 @@ def materialize(
     tasks: Collection[str] | None,
     backbone: nn.Module | Builder | None,
     heads: Mapping[str, nn.Module],
+    share_stems: bool,
 ) -> dict[str, nn.Sequential]:
     """The networks of some tasks (None takes all), by name. See `paenet.packfile.load`."""
     records = {task.name: task for task in held.document.tasks}
@@ -43,23 +44,31 @@ def materialize(
     in_stem = {
         name: {records[name].slot, *(records[base].slot for base in first)} for name in names
     }
+    # What is the first task's can be shared with it where it is loaded too.
+    borrowing = (
+        [n for n in names if n not in first] if share_stems and set(first) <= set(names) else []
+    )
     states = {name: pack.private_of(pack.tasks[name]) for name in names}
     own = {records[name].slot for name in names}
     for layer, parts in held.layers(set().union(*slots.values()), own):
         like = held.listed[named.theta(layer)]
+        shared = [name for name in borrowing if _has_in_stem(pack.tasks[name], layer)]
+        apart = [name for name in names if name not in shared]
         owners = [
-            (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in names
+            (in_stem if _has_in_stem(pack.tasks[name], layer) else slots)[name] for name in apart
         ]
         picking = {part.slot: part for part in parts if part.picked is not None}
         for part in parts:
             _refuse_infinite({named.theta(layer): part.values})
-        for name, weight in zip(names, _weights(like, parts, owners), strict=True):
+        for name, weight in zip(apart, _weights(like, parts, owners), strict=True):
             width = pack.widths[records[name].width]
             state = width.narrow(layer, weight)
             if records[name].slot in picking:
                 used = _used(picking[records[name].slot], name, layer, width)
                 state = state.masked_fill(~used, 0)
             states[name][join(layer, "weight")] = state
+        for name in shared:
+            states[name][join(layer, "weight")] = states[first[0]][join(layer, "weight")]
         del parts, picking  # before the next layer takes as much
     return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
 

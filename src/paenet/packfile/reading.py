@@ -71,6 +71,7 @@ def load(
     *,
     backbone: nn.Module | Builder | None = None,
     heads: Mapping[str, nn.Module] | None = None,
+    share_stems: bool = False,
 ) -> dict[str, nn.Sequential]:
     """The networks of some tasks as plain modules, in evaluation mode; see `Pack.materialize`.
 
@@ -80,13 +81,15 @@ def load(
     Args:
         path, backbone, heads: as for `read`.
         tasks: their names; all by default.
+        share_stems: let the weights in a task's stem be the first task's own tensors, where that
+            one is loaded too: less memory, for networks that are not to be trained.
 
     Raises:
         PackFileError: as `read`, and where there is no such task.
     """
     path = Path(path)
     with naming(path), container.opened(path) as archive, no_collections():
-        return materialize(understood(archive, path), tasks, backbone, heads or {})
+        return materialize(understood(archive, path), tasks, backbone, heads or {}, share_stems)
 
 
 def describe(path: str | Path) -> dict[str, Any]:

@@ -165,6 +165,18 @@ class Traced:
             raise PackingError(
                 f"stems {list(names)} do not follow one another from input to output"
             )
+        start, result = self._outermost()
+        ends = [*(self._ends[name] for name in names), result]
+        root = self._root(network)
+        return [self._segment(root, *places) for places in pairwise([start, *ends])]
+
+    def after(self, name: str, network: nn.Module) -> fx.GraphModule:
+        """What follows one split, as the last of `segments`."""
+        refuse_unknown(list(self._ends), name)
+        return self._segment(self._root(network), self._ends[name], self._outermost()[1])
+
+    def _outermost(self) -> tuple[fx.Node, fx.Node]:
+        """The nodes of the network's input and output."""
         nodes = self._recording.nodes
         start = next(node for node in nodes if node.op == "placeholder")
         result = next(node for node in nodes if node.op == "output").args[0]
@@ -172,11 +184,13 @@ class Traced:
             raise PackingError(
                 f"the network returns a {type(result).__name__}; it must be one tensor"
             )
-        ends = [*(self._ends[name] for name in names), result]
-        root: Root = self._recording.graph
-        if network is not None:
-            root = _named(network, self._recording)
-        return [self._segment(root, *places) for places in pairwise([start, *ends])]
+        return start, result
+
+    def _root(self, network: nn.Module | None) -> Root:
+        """What the nodes call, in the recorded network or in another of its kind."""
+        if network is None:
+            return self._recording.graph
+        return _named(network, self._recording)
 
     def _segment(self, root: Root, start: fx.Node, end: fx.Node) -> fx.GraphModule:
         """What runs after `start` up to `end`, as a module of one input."""
