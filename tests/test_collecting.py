@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paenet.collecting import give_back, no_collections
+from paenet.collecting import clearing_up, no_collections
 
 
 def fail() -> None:
@@ -35,12 +35,28 @@ def test_what_was_freed_goes_back_to_the_system() -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1])
 
-    give_back()
+    with clearing_up():
+        pass
     before = resident()
-    held = [bytearray(60_000) for _ in range(1000)]  # small enough for the heap
-    last = bytearray(60_000)  # above them there
-    assert resident() - before > 10_000  # pages of 4 kB
-    del held
-    give_back()
+    with clearing_up():
+        held: list[object] = [bytearray(60_000) for _ in range(1000)]  # small enough for the heap
+        held.append(held)  # only a collection finds that it is no longer used
+        last = bytearray(60_000)  # above them there
+        assert resident() - before > 10_000  # pages of 4 kB
+        del held
     assert resident() - before < 2_000
     assert last
+
+
+def test_what_others_keep_from_collections_stays_kept() -> None:
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        with clearing_up():
+            pass
+        assert gc.get_freeze_count() == count
+    finally:
+        gc.unfreeze()
+    with clearing_up():
+        pass
+    assert gc.get_freeze_count() == 0

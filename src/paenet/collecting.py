@@ -18,13 +18,24 @@ def no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def give_back() -> None:
-    """Gives the system memory back that nothing uses any more.
+@contextmanager
+def clearing_up() -> Iterator[None]:
+    """What is made meanwhile and no longer used goes back to the system at the end.
 
-    glibc keeps what was freed for later, which after loading several networks is more than those
-    in use take; other C libraries see to it themselves.
+    Only then is there a collection, and only of what is new: all that torch consists of is left
+    out. glibc keeps what was freed for later, which after loading several networks is more than
+    those in use take; other C libraries see to it themselves.
     """
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    leaves_out = gc.get_freeze_count() == 0  # else someone else does, and would lose it
+    if leaves_out:
+        gc.freeze()
+    try:
+        with no_collections():
+            yield
+    finally:
+        gc.collect()
+        if leaves_out:
+            gc.unfreeze()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -64,7 +64,7 @@ def test_what_tasks_share_is_stored_once(pack: Pack, file: Path, model: Path) ->
         for name in TASKS
     ]
     assert values(model) < sum(map(values, parts))
-    network = Engine(pack, dtype="float32").network
+    network = Engine(pack, prepack=False, dtype="float32").network
     assert values(model) <= sum(p.numel() for p in network.parameters()) + 64  # shapes and axes
 
 

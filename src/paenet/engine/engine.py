@@ -9,14 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from paenet.collecting import give_back
+from paenet.collecting import clearing_up
 from paenet.engine.errors import EngineError
 from paenet.engine.exporting import model_bytes
 from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.precision import gains_by_bfloat16
 from paenet.engine.prepacking import can_prepack
 from paenet.engine.shared import SharedNetwork
-from paenet.engine.sources import sources_of
+from paenet.engine.sources import Sources, sources_of
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
 
@@ -76,7 +76,19 @@ class Engine:
             raise EngineError(f"dtype={dtype!r}: give auto, float32 or bfloat16")
         self.device = torch.device(device or "cpu")
         _check(backend, fold, dtype, self.device)
-        sources = sources_of(source, tasks, backbone, heads)
+        with clearing_up():
+            self._build(
+                sources_of(source, tasks, backbone, heads),
+                backend=backend,
+                dtype=dtype,
+                fold=fold,
+                prepack=prepack and fold and can_prepack(self.device),
+            )
+
+    def _build(
+        self, sources: Sources, *, backend: str, dtype: str, fold: bool, prepack: bool
+    ) -> None:
+        """Makes the network of what the tasks' networks consist of, which it takes over."""
         self.tasks = sources.asked
         self.input: Mapping[str, Any] | None = sources.input
         self._shape = None if sources.example is None else tuple(sources.example.shape[1:])
@@ -85,17 +97,15 @@ class Engine:
         if backend == "onnxruntime":
             self.dtype = torch.float32
             self.network = OnnxNetwork(model_bytes(sources, network))
-        else:
-            if dtype == "auto":
-                gains = gains_by_bfloat16(self.device, training=False)
-                dtype = "bfloat16" if gains else "float32"
-            self.dtype = _TYPES[dtype]
-            self.network = network.to(self.device, self.dtype)
-            _channels_last(self.network)
-            if prepack and fold and can_prepack(self.device):
-                self.network.prepack()
-        del sources, network  # what of the tasks' networks is shared, or was folded
-        give_back()
+            return
+        if dtype == "auto":
+            gains = gains_by_bfloat16(self.device, training=False)
+            dtype = "bfloat16" if gains else "float32"
+        self.dtype = _TYPES[dtype]
+        self.network = network.to(self.device, self.dtype)
+        _channels_last(self.network)
+        if prepack:
+            self.network.prepack()
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:

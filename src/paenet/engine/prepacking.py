@@ -86,8 +86,9 @@ class PrepackedConv2d(nn.Module):
             after = "relu" if self._relu else "none"
             result = run(x, self.weight, self.bias, *self._how, after, [None], "")
         else:
-            after = ("add", 1.0, "relu" if self._relu else None, [], "")
-            result = run.binary(x, summand, self.weight, self.bias, *self._how, *after)
+            last = "relu" if self._relu else None
+            how: tuple[Any, ...] = (*self._how, "add", 1.0, last, [], "")
+            result = run.binary(x, summand, self.weight, self.bias, *how)
         return result
 
 

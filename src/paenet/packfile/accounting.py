@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from paenet.packfile.reading import PackFile
 from paenet.packing import Pack, PackedTask
-from paenet.packing.pack import FREE, MOST_TASKS
+from paenet.packing.parts import FREE, MOST_TASKS
 
 MIB = 2**20
 OWNED_BYTES = 5  # of a weight: 4 of value, 1 of mask

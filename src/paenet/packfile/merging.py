@@ -12,7 +12,7 @@ from paenet.packfile.errors import PackFileError
 from paenet.packfile.reading import PackFile, read
 from paenet.packfile.writing import write
 from paenet.packing import Pack, PackedTask
-from paenet.packing.pack import FREE, PackWidth
+from paenet.packing.parts import FREE, PackWidth
 from paenet.packing.widening import Builder, Maps, compose
 
 

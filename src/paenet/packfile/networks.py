@@ -10,7 +10,7 @@ from paenet.errors import PaenetError, suggest
 from paenet.packfile.errors import CodeNeededError, PackFileError
 from paenet.packfile.schema import BackboneSpec
 from paenet.packing.layout import layout_of
-from paenet.packing.pack import PackWidth
+from paenet.packing.parts import PackWidth
 from paenet.packing.widening import Builder, Width, skeleton_of
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from paenet.packfile.codings import CODINGS
 from paenet.packfile.errors import PackFileError
-from paenet.packing.pack import MOST_TASKS
+from paenet.packing.parts import MOST_TASKS
 
 
 @dataclass(frozen=True, slots=True)

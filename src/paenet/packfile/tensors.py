@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paenet.packing.layout import Layout
-from paenet.packing.pack import FREE, MOST_TASKS
+from paenet.packing.parts import FREE, MOST_TASKS
 
 _KNOWN = re.compile(
     r"(theta|owner)\..*|picked\.[1-9][0-9]*\..*|(private|head)\.[1-9][0-9]*\..+"

@@ -6,7 +6,8 @@ from paenet.packing.gradual import prune_gradually
 from paenet.packing.learner import Learner
 from paenet.packing.methods import METHODS, Method, method
 from paenet.packing.owned import scores_of
-from paenet.packing.pack import Pack, PackedLayer, PackedTask, PackWidth
+from paenet.packing.pack import Pack
+from paenet.packing.parts import PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
 from paenet.packing.stems import Split, Stem, Traced, segments, splits, work_of
 from paenet.packing.values import GRIDS, NATIVE

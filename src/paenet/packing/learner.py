@@ -21,7 +21,8 @@ from paenet.packing.widening import Maps, Width, compose
 
 if TYPE_CHECKING:
     from paenet.packing.methods import Claims
-    from paenet.packing.pack import Norms, Pack, PackedTask
+    from paenet.packing.pack import Norms, Pack
+    from paenet.packing.parts import PackedTask
 
 
 class Learner(nn.Module):

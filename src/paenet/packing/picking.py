@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from paenet.packing.learner import Learner
-    from paenet.packing.pack import Pack, PackedTask
+    from paenet.packing.pack import Pack
+    from paenet.packing.parts import PackedTask
 
 # Both as in the authors' code: arunmallya/piggyback, src/modnets/layers.py, and ivclab/CPG,
 # models/layers.py and CPG_cifar100_main_normal.py.

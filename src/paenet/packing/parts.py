@@ -1,0 +1,74 @@
+"""What a pack consists of: layers, tasks and widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from paenet.packing.stems import Stem
+from paenet.packing.widening import Maps, Width
+
+FREE = 0
+MOST_TASKS = 255  # an owner is one byte, and 0 is free
+
+
+@dataclass(eq=False, slots=True)
+class PackedLayer:
+    """A layer's weights and who owns each.
+
+    Attributes:
+        theta: every task's values, zero where free (while the pack is empty: the given network's).
+        owner: uint8, as theta; 0 is free, k is the task in slot k.
+    """
+
+    theta: Tensor
+    owner: Tensor
+
+
+@dataclass(eq=False, slots=True)
+class PackedTask:
+    """What a task has beside its weights.
+
+    Attributes:
+        name: how the pack calls it.
+        slot: its number in the owner maps, from 1.
+        sees: the older tasks whose weights it uses.
+        width: index into `Pack.widths`.
+        private: biases, norms and slopes by state-dict key; absent ones are the base's.
+        head: what follows the backbone.
+        stem: what its network has in common with the base's from the input on; None for nothing.
+        notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
+        picked: per layer outside its stem a bool tensor of the layer's shape at the task's width:
+            which of the weights that it sees it uses; None for all.
+    """
+
+    name: str
+    slot: int
+    sees: tuple[str, ...]
+    width: int
+    private: dict[str, Tensor]
+    head: nn.Module
+    stem: Stem | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    picked: dict[str, Tensor] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class PackWidth:
+    """A width that some task has.
+
+    Attributes:
+        width: what the builder was given.
+        skeleton: the network at that width, without values.
+        maps: where its channels lie in the widest network; None at the widest.
+    """
+
+    width: Width
+    skeleton: nn.Module
+    maps: Maps | None = None
+
+    def narrow(self, layer: str, wide: Tensor) -> Tensor:
+        """The part that lies in this width of a tensor of a layer at the widest."""
+        return wide if self.maps is None else self.maps[layer].narrow(wide)
