@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.adding_page import adding
 from benchmarks.alignment_page import alignment
 from benchmarks.beside import beside
 from benchmarks.comparison import section as comparison
@@ -31,6 +32,7 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
         "comparison": comparison,
         "export": export,
         "alignment": alignment,
+        "adding": adding,
     }
     runs = {name: one for name, one in documents.items() if one["kind"] == "run"}
     parts = [HEAD, *beside(runs)]

@@ -19,7 +19,7 @@ from paenet.training.given import Activations, Backbone, Input, Section, or_valu
 from paenet.training.plan import TaskPlan
 
 # What of a recipe may stand in the file of one task that is added to a pack.
-BESIDE = (*("method", "norms", "precision", "seed", "input", "activations", "checkpoint_seconds"),)
+BESIDE = ("method", "norms", "precision", "seed", "input", "activations", "checkpoint_seconds")
 
 
 class Recipe(Section):
