@@ -12,6 +12,7 @@ from torch import nn
 from paenet import packfile, training
 from paenet.packing import METHODS, Learner
 from paenet.training import GoalMissed, RunError, stages
+from paenet.training.progress import Silent
 from tests.training import toys
 from tests.training.conftest import Measure
 
@@ -48,6 +49,19 @@ def test_where_the_first_stage_misses_the_goal_nothing_is_pruned(
     path = training.run(toys.recipe(toys.task("a", faces, goal={"at_least": 0.9})), tmp_path)
     assert packfile.read(path, backbone=toys.tiny).pack.weights("a") == 658
     assert list(sparsities(tmp_path)) == ["a/train", "a/prune-1"]
+
+
+def test_a_task_that_finds_nothing_free_says_so(faces: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Hearing(Silent):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+    tasks = toys.task("a", faces, prune={"stages": 0}), toys.task("b", faces)
+    training.run(toys.recipe(*tasks), tmp_path, reporter=Hearing())
+    (said,) = (text for text in heard if "free" in text)
+    assert said.startswith("b: no weight is free, so norms and head alone are trained")
 
 
 def test_bisection_looks_for_the_share_between_what_held_and_what_missed(

@@ -71,6 +71,7 @@ class Attempt:
         """Trains, and widens as the method says; returns what was reached on validation."""
         training = self.training
         plan, widens = training.material.plan, training.session.method.widens
+        self._tell_what_is_free()
         if widens == "always" and self._pack.base is not None:
             width = self._wider()
             if width is None:
@@ -104,6 +105,15 @@ class Attempt:
     def give_up(self) -> None:
         """Drops what was learnt: another attempt follows."""
         self.training.forget(self.key)
+
+    def _tell_what_is_free(self) -> None:
+        """Says so where there is nothing to train but norms and head: it is seldom meant."""
+        session, plan = self.training.session, self.training.material.plan
+        if session.method.claims == "free" and self.training.learner.weights == 0:
+            session.reporter.say(
+                f"{plan.name}: no weight is free, so norms and head alone are trained; let it "
+                "widen, or earlier tasks prune more (prune.bisections finds how much holds a goal)"
+            )
 
     def _wider(self) -> Any:
         return _next_width(self.training.material.plan, self._pack, self.training.learner)
