@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,13 @@ def test_memory_does_not_grow_over_ten_thousand_calls(pack: Pack) -> None:
 
     for _ in range(500):
         engine(x)
-    before = resident()
-    for _ in range(10_000):
-        engine(x)
-    assert resident() - before < 256  # pages of 4 kB
+    sizes = [resident()]
+    for _ in range(4):
+        for _ in range(2_500):
+            engine(x)
+        sizes.append(resident())
+    # What leaks does so all the time; anything else in this process may take memory once.
+    assert min(after - before for before, after in pairwise(sizes)) < 64  # pages of 4 kB
 
 
 def test_the_network_can_be_exported(pack: Pack) -> None:
