@@ -63,8 +63,8 @@ class _Zip(Archive):
             with self._file.open(member) as file:
                 # Never more than announced: a bomb unpacks to more.
                 return file.read(size)
-        # A broken member raises BadZipFile, zlib.error, EOFError, struct.error; an encrypted one
-        # RuntimeError; an exotic compression NotImplementedError.
+        # zipfile raises whatever its parts do: BadZipFile, zlib.error, EOFError and struct.error
+        # for broken members, others for encrypted ones and for compressions that it does not know.
         except Exception as error:
             raise DataError(f"{self.path}/{member}: cannot be unpacked: {error}") from None
 

@@ -109,7 +109,9 @@ class Attempt:
     def _tell_what_is_free(self) -> None:
         """Says so where there is nothing to train but norms and head: it is seldom meant."""
         session, plan = self.training.session, self.training.material.plan
-        if session.method.claims == "free" and self.training.learner.weights == 0:
+        # After a stem there may be no layer at all, which is no lack of free weights.
+        alone = self._stem is None and session.method.claims == "free"
+        if alone and self.training.learner.weights == 0:
             session.reporter.say(
                 f"{plan.name}: no weight is free, so norms and head alone are trained; let it "
                 "widen, or earlier tasks prune more (prune.bisections finds how much holds a goal)"
