@@ -9,9 +9,7 @@ run; first with an empty cache, then with what that left in the cache.
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -23,7 +21,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from benchmarks.results import RESULTS
+from benchmarks.recording import record
 from paenet import packfile, training
 from paenet.training.recipe import BESIDE
 
@@ -100,15 +98,7 @@ def main(
     task: Annotated[str, typer.Argument(help="One of its tasks, but the first.")],
 ) -> None:
     """Measures, and writes docs/results/adding.json."""
-    document = {
-        "kind": "adding",
-        "command": shlex.join(["python", "-m", "benchmarks.adding", *sys.argv[1:]]),
-        "versions": training.versions(),
-        **measure(run, recipe, task),
-    }
-    path = RESULTS / "adding.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(path)
+    record("adding", "benchmarks.adding", measure(run, recipe, task))
 
 
 if __name__ == "__main__":

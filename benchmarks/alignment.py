@@ -9,9 +9,6 @@ photograph_pairs.csv; WEIGHTS are those of a dense FaceNet, which decides the pa
 from __future__ import annotations
 
 import io
-import json
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,8 +19,8 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.results import RESULTS
-from paenet import backbones, datasets, training
+from benchmarks.recording import record
+from paenet import backbones, datasets
 from paenet.faces import Detector, Faces, choose, crop
 from paenet.tasks.verification import best_threshold
 
@@ -158,16 +155,7 @@ def main(
     weights: Annotated[Path, typer.Argument(help="FaceNet's.")],
 ) -> None:
     """Measures and writes docs/results/alignment.json."""
-    command = shlex.join(["python", "-m", "benchmarks.alignment", *sys.argv[1:]])
-    document = {
-        "kind": "alignment",
-        "command": command,
-        "versions": training.versions(),
-        **measure(lfw, weights),
-    }
-    path = RESULTS / "alignment.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(path)
+    record("alignment", "benchmarks.alignment", measure(lfw, weights))
 
 
 if __name__ == "__main__":

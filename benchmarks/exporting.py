@@ -8,9 +8,6 @@ as an int8 model whose ranges come from training images of all tasks.
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +15,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.results import RESULTS
+from benchmarks.recording import record
 from paenet import engine, tasks, training
 
 IMAGES = 256  # from which the ranges of activations are taken, over all tasks
@@ -68,15 +65,7 @@ def main(
     recipe: Annotated[Path, typer.Argument(help="What it was started with.")],
 ) -> None:
     """Measures, and writes docs/results/export.json."""
-    document = {
-        "kind": "export",
-        "command": shlex.join(["python", "-m", "benchmarks.exporting", *sys.argv[1:]]),
-        "versions": training.versions(),
-        **measure(run, recipe),
-    }
-    path = RESULTS / "export.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(path)
+    record("export", "benchmarks.exporting", measure(run, recipe))
 
 
 if __name__ == "__main__":

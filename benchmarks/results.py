@@ -19,11 +19,11 @@ import typer
 
 from benchmarks.page import page
 from benchmarks.plot import plot
+from benchmarks.recording import RESULTS
 from benchmarks.stems import tried
 from paenet import packfile, training
 from paenet.bench.comparison_plots import draw
 
-RESULTS = Path("docs/results")
 PAGE = Path("docs/results.md")
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)

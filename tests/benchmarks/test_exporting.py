@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from benchmarks.exporting import measure
 from benchmarks.page import page
 from paenet import training
-from tests.training import toys
+from tests.benchmarks.runs import toy_run
 from tests.training.conftest import faces, frozen_garbage, hasty_disk
 
 __all__ = ["faces", "frozen_garbage", "hasty_disk"]
@@ -16,15 +15,8 @@ __all__ = ["faces", "frozen_garbage", "hasty_disk"]
 
 @pytest.mark.slow
 def test_what_models_lose_is_measured_and_shown(faces: Path, tmp_path: Path) -> None:
-    document = toys.document(
-        *(toys.task(name, faces) for name in ("shade", "more")),
-        backbone="small",
-        input={"size": 32},
-    )
-    recipe = tmp_path / "toy.yaml"
-    recipe.write_text(yaml.safe_dump(document))
-    training.run(training.load_recipe(recipe), tmp_path / "run", cache=tmp_path / "cache")
-    found = measure(tmp_path / "run", recipe)
+    run, recipe = toy_run(("shade", "more"), faces, tmp_path)
+    found = measure(run, recipe)
     assert set(found["bytes"]) == {"pack", "float32", "int8"}
     for judged in found["tasks"].values():
         assert judged["torch"] == judged["float32"]

@@ -1,7 +1,7 @@
 """Convolutions in the form in which oneDNN runs them: weights laid out once, what follows fused in.
 
-torch lays a convolution's weights out anew in every call, which for a single image is a good part of
-the time. These are the operations that torch's own compiler puts in place of it when a network
+torch lays a convolution's weights out anew in every call, which for a single image is a good part
+of the time. These are the operations that torch's own compiler puts in place of it when a network
 is frozen (`torch._inductor.mkldnn_ir`); they compute the same to rounding.
 """
 
