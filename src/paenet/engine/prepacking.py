@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 _RELU = (functional.relu, torch.relu, "relu")
-_ADD = (operator.add, operator.iadd, torch.add, "add")
-_MUL = (operator.mul, operator.imul, torch.mul, "mul")
+_ADD = (operator.add, torch.add, "add")
+_MUL = (operator.mul, torch.mul, "mul")
 
 
 def can_prepack(device: torch.device) -> bool:
