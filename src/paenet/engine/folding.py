@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
-
-from paenet.packing.twins import twin
 
 _CONVOLUTIONS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv1d: nn.BatchNorm1d,
@@ -80,6 +79,6 @@ def _statistics(
 def _with(layer: nn.Module, values: tuple[nn.Parameter, nn.Parameter]) -> nn.Module:
     """A copy of a layer with another weight and bias."""
     # Its own are not copied first, as torch.nn.utils.fusion would: that is most of the work.
-    changed = twin(layer, {id(own): own for own in layer.parameters()})
+    changed = copy.deepcopy(layer, {id(own): own for own in layer.parameters()})
     changed.weight, changed.bias = values
     return changed

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,6 @@ from paenet.packing.stems import (
     splits,
     work_of,
 )
-from paenet.packing.twins import twin
 from paenet.packing.widening import Builder, compose, skeleton_of
 
 Norms = Literal["own", "base"]
@@ -189,13 +188,13 @@ class Pack:
     def assemble(self, task: PackedTask, state: Mapping[str, Tensor]) -> nn.Sequential:
         """The plain network of a task from its backbone's state, which it takes over."""
         skeleton = self.widths[task.width].skeleton
-        values: dict[int, Any] = {}  # what stands in for each of the skeleton's tensors
+        values: dict[int, Tensor] = {}  # what stands in for each of the skeleton's tensors
         for key, parameter in skeleton.named_parameters():
             values[id(parameter)] = nn.Parameter(state[key])
         for key, buffer in skeleton.named_buffers():
             values[id(buffer)] = state[key]
         network = nn.Sequential()
-        network.add_module("backbone", twin(skeleton, values))
+        network.add_module("backbone", copy.deepcopy(skeleton, values))
         network.add_module("head", copy.deepcopy(task.head))
         return network.requires_grad_(True).eval()
 
