@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,47 @@ def test_a_comparison_that_is_done_is_read_from_its_records(
         two(faces, rate=0.5), METHODS, folder, seeds=SEEDS, command="pae compare"
     )
     assert again == report
+
+
+def test_a_run_whose_directory_is_gone_counts_as_the_report_has_it(
+    report: dict[str, Any], faces: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "comparison.json").write_text(json.dumps(report))
+    again = training.compare(
+        two(faces, rate=0.5), METHODS, tmp_path, seeds=SEEDS, command="pae compare"
+    )
+    assert again == report
+    assert [path.name for path in tmp_path.iterdir()] == ["comparison.json"]
+
+
+def test_a_report_of_another_recipe_counts_for_nothing(faces: Path, tmp_path: Path) -> None:
+    first = training.compare(two(faces), ["features"], tmp_path)["methods"]["features"]
+    shutil.rmtree(tmp_path / "features")
+    other = training.compare(two(faces, rate=0.01), ["features"], tmp_path)["methods"]["features"]
+    assert other["runs"][0]["digest"] != first["runs"][0]["digest"]
+    assert (tmp_path / "features").exists()
+
+
+def test_the_report_is_written_after_every_run(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: Any, **keywords: Any) -> None:
+        raise KeyboardInterrupt
+
+    module = importlib.import_module("paenet.training.comparison.compare")
+    monkeypatch.setattr(module, "run_rival", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.compare(two(faces), ["features", "finetune"], tmp_path)
+    found = json.loads((tmp_path / "comparison.json").read_text())["methods"]
+    assert len(found["features"]["runs"]) == 1
+    assert found["finetune"]["runs"] == []
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"methods": {"pae": {"runs": [{}]}}}'])
+def test_what_is_no_report_is_refused(text: str, faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text(text)
+    with pytest.raises(RunError, match=r"comparison.json: is no report of a comparison"):
+        training.compare(two(faces), ["features"], tmp_path)
 
 
 def test_every_order_has_runs_and_a_summary_of_its_own(faces: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Comparisons: methods on equal terms, and what each reaches and costs."""
 
-from paenet.training.comparison.compare import FILE, compare
+from paenet.training.comparison.compare import compare
+from paenet.training.comparison.report import FILE
 
 __all__ = ["FILE", "compare"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import product
@@ -12,20 +11,16 @@ from typing import Any
 
 from paenet import packing
 from paenet.errors import PaenetError
-from paenet.files import replacing
 from paenet.packing import Method
 from paenet.packing.widening import Builder
 from paenet.training.base import base_of_recipe
 from paenet.training.comparison.outcome import outcome_of_packs, outcome_of_rival
-from paenet.training.comparison.summary import by_order
-from paenet.training.environment import versions
+from paenet.training.comparison.report import FILE, Report
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
 from paenet.training.rivals import RIVALS, Rival, Start, rival, run_rival
 from paenet.training.run import run
-
-FILE = "comparison.json"
 
 
 def compare(
@@ -42,14 +37,15 @@ def compare(
 ) -> dict[str, Any]:
     """Learns a recipe by several methods and says what each reaches and costs.
 
-    Every run has a directory of its own below `out` and goes on where it was. All start from the
-    same given network and have the same data, loop, seeds and epochs (see docs/compare.md). A
-    method that cannot run the recipe, or fails, is named in the report; the others go on.
+    Every run has a directory of its own below `out` and goes on where it was; one whose directory
+    is gone counts as the report has it. All start from the same given network and have the same
+    data, loop, seeds and epochs (see docs/compare.md). A method that cannot run the recipe, or
+    fails, is named in the report; the others go on.
 
     Args:
         recipe: what to learn; its own `method` and `seed` count for nothing here.
         methods: of `packing.METHODS` and `rivals.RIVALS`, such as `lora:16`.
-        out: the directory; the report is kept there, in `comparison.json`.
+        out: the directory; the report is kept there, in `comparison.json`, after every run.
         seeds: of the runs.
         orders: of the tasks, by name; the recipe's own by default.
         limit, cache, reporter: as for `run`.
@@ -66,41 +62,35 @@ def compare(
     makes = {name: rival(name) for name in methods}
     if not makes or not seeds or min(seeds) < 0:
         raise RecipeError("compare needs a method and a seed, 0 or above")
-    recipes = [recipe.reordered(order) for order in orders] if orders else [recipe]
+    ordered = [recipe.reordered(order) for order in orders] if orders else [recipe]
+    recipes = [
+        each.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds) for each in ordered
+    ]
     reporter = reporter or Silent()
     builder = base_of_recipe(recipe).own_builder  # and the weights are checked before any run
-    found: dict[str, dict[str, Any]] = {
-        name: {"about": _about(name), "runs": [], "failed": []} for name in makes
-    }
-    for (name, make), seed, ordered in product(makes.items(), dict.fromkeys(seeds), recipes):
-        order = [plan.name for plan in ordered.tasks]
-        cell = {"seed": seed, "order": order}
-        reporter.say(f"{name}, seed {seed}: {', '.join(order)}")
-        folder = out / name.replace(":", "-") / f"seed-{seed}-{_short(order)}"
-        seeded = ordered.model_copy(update={"seed": seed})
+    about = {name: _about(name) for name in makes}
+    report = Report(out, about, recipes, command=command, limit=limit)
+    for (name, make), each in product(makes.items(), recipes):
+        order = [plan.name for plan in each.tasks]
+        folder = out / name.replace(":", "-") / f"seed-{each.seed}-{_short(order)}"
+        title = f"{name}, seed {each.seed}"
+        if report.knows(name, each) and not folder.exists():
+            reporter.say(f"{title}: {', '.join(order)}: as {out / FILE} has it")
+            continue
+        reporter.say(f"{title}: {', '.join(order)}")
         try:
-            outcome = _run(seeded, name, make, folder, builder, limit, cache, reporter)
+            outcome = _run(each, name, make, folder, builder, limit, cache, reporter)
         except PaenetError as error:
-            reporter.say(f"{name}, seed {seed}: failed: {error}")
-            found[name]["failed"].append({**cell, "reason": str(error)})
+            reporter.say(f"{title}: failed: {error}")
+            report.failed(name, each, str(error))
         else:
             where = folder.relative_to(out).as_posix()
-            found[name]["runs"].append({**cell, "folder": where, **outcome})
-    if not any(method["runs"] for method in found.values()):
-        name, method = next(iter(found.items()))
+            report.learnt(name, each, {"folder": where, **outcome})
+    document = report.document()
+    if not any(method["runs"] for method in document["methods"].values()):
+        name, method = next(iter(document["methods"].items()))
         raise RunError(f"no method came to its end; {name}: {method['failed'][0]['reason']}")
-    report = {
-        "kind": "comparison",
-        "command": command,
-        "versions": versions(),
-        "limit": limit,
-        "methods": {
-            name: {**method, "orders": by_order(method["runs"])} for name, method in found.items()
-        },
-    }
-    with replacing(out / FILE) as beside:
-        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return report
+    return document
 
 
 def _run(
