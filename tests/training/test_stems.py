@@ -135,6 +135,13 @@ def test_with_little_room_there_are_fewer_views_and_fewer_stems(
     assert len(kept) == 4
 
 
+def test_a_task_may_ask_for_views_of_its_own(faces: Path, tmp_path: Path) -> None:
+    task = toys.task("light", faces, stem="0", views=3)
+    run(faces, tmp_path, task, activations={"views": 1})
+    kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
+    assert sorted(kept) == [["0-0.npy"], ["0-0.npy", "1-0.npy", "2-0.npy"]]
+
+
 def test_a_full_disk_is_told_with_the_mend(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

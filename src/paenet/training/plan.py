@@ -174,6 +174,12 @@ class TaskPlan(Section):
         description="the block up to which the task computes what the first one does; none; or "
         "auto, the cheapest in run time that holds the goal",
     )
+    views: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="of each image, of what its stem makes of them; activations.views without it",
+    )
     values: Values = Values()
     terms: str | None = Field(None, description="the terms of the data, kept with the weights")
 

@@ -126,7 +126,7 @@ def _kept(
     name, count = material.plan.name, len(images["train"])
     say = session.reporter.say
     view = {split: gigabytes(found[split].shape[1:], count) for split in (stem, *stems)}
-    views = min(limits.views, int(limits.gigabytes / view[stem]))
+    views = min(material.plan.views or limits.views, int(limits.gigabytes / view[stem]))
     if views == 0:
         say(
             f"{name}: what stem {stem!r} makes of {count:,} images takes more than "
