@@ -220,7 +220,7 @@ def _speed(document: dict[str, Any]) -> Iterable[str]:
     stems = ", ".join(f"{task} {stem or '(none)'}" for task, stem in document["stems"].items())
     yield (
         f"{document['tasks']} tasks of {document['backbone']} with these stems: {stems}. Float32 "
-        "and channels-last where nothing else is said; ratios of medians, all sides taking turns "
+        "and channels-last where nothing else is said; ratios of medians, both sides taking turns "
         f"in one process, {document['repeats']} repeats. All tasks together have "
         f"{document['work_over_dense']:.3f} times the multiplications of one dense network."
     )

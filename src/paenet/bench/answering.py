@@ -9,7 +9,7 @@ import torch
 
 from paenet.bench import passes
 from paenet.bench.inputs import random_images
-from paenet.bench.timing import medians
+from paenet.bench.timing import ratio
 from paenet.packing import Pack
 
 COMPARED = {
@@ -32,7 +32,7 @@ def answering(
     Args:
         pack: with at least one task.
         batches: of images that are answered at once.
-        repeats: of every timing; see `medians`.
+        repeats: of every timing; see `ratio`.
 
     Returns:
         For every key of `COMPARED`, the time of one way by that of the other, by batch; None
@@ -47,10 +47,11 @@ def answering(
     for batch in batches:
         images = random_images(batch, pack.example.shape[1:])
         works = {way: partial(answer, images) for way, answer in answers.items()}
-        with torch.inference_mode():
-            seconds = medians(works.values(), repeats)
         for key, (one, other) in COMPARED.items():
             ratios = found[key]
             if ratios is not None:
-                ratios[str(batch)] = seconds[works[one]] / seconds[works[other]]
+                # Two at a time: among many networks, torch's cache of what it has laid out for
+                # each shape and layer overflows, as it would in nobody's program.
+                with torch.inference_mode():
+                    ratios[str(batch)] = ratio(works[one], works[other], repeats)
     return found

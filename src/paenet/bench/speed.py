@@ -27,7 +27,7 @@ def bench_speed(
     """Measures a pack whose tasks have stems; figures are JSON types.
 
     Everything is on the processor, as many threads as torch has, and in channels-last order and
-    float32 where nothing else is said; ratios are of medians, all sides taking turns in one
+    float32 where nothing else is said; ratios are of medians, both sides taking turns in one
     process.
 
     Args:
