@@ -12,6 +12,7 @@ from benchmarks.comparison import section as comparison
 from benchmarks.export_page import export
 from benchmarks.markdown import origin, table
 from benchmarks.stems import tried
+from benchmarks.unseen_page import unseen
 from paenet.bench import speed_figures
 from paenet.cli.output import interval
 
@@ -33,6 +34,7 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
         "export": export,
         "alignment": alignment,
         "adding": adding,
+        "unseen": unseen,
     }
     runs = {name: one for name, one in documents.items() if one["kind"] == "run"}
     parts = [HEAD, *beside(runs)]
