@@ -23,6 +23,12 @@ def test_the_methods_that_pick_are_those_whose_papers_do() -> None:
     assert {name for name in METHODS if METHODS[name].picks} == {"cpg", "piggyback"}
 
 
+def test_order_matters_where_later_tasks_train_weights_of_one_network() -> None:
+    assert {name for name in METHODS if not METHODS[name].ordered} == {
+        *("piggyback", "features", "individual")
+    }
+
+
 def test_a_method_is_data() -> None:
     with pytest.raises(FrozenInstanceError):
         method("pae").sees = "all"  # type: ignore[misc]

@@ -19,8 +19,9 @@ from paenet.training.comparison.outcome import files_of
 from paenet.training.comparison.summary import spread
 from paenet.training.errors import RecipeError, RunError
 from tests.training import toys
-from tests.training.test_rivals import two
+from tests.training.test_rivals import needs_peft, two
 
+module = importlib.import_module("paenet.training.comparison.compare")  # not the function
 METHODS = ["pae", "packnet", "finetune", "joint", "individual"]
 SEEDS = [0, 1]
 
@@ -162,7 +163,6 @@ def test_the_report_is_written_after_every_run(
     def killed(*arguments: Any, **keywords: Any) -> None:
         raise KeyboardInterrupt
 
-    module = importlib.import_module("paenet.training.comparison.compare")
     monkeypatch.setattr(module, "run_rival", killed)
     with pytest.raises(KeyboardInterrupt):
         training.compare(two(faces), ["features", "finetune"], tmp_path)
@@ -186,6 +186,23 @@ def test_every_order_has_runs_and_a_summary_of_its_own(faces: Path, tmp_path: Pa
     assert [summary["order"] for summary in found["orders"]] == [["a", "b"], ["b", "a"]]
     assert [step["after"] for step in found["runs"][1]["steps"]] == ["b", "a"]
     assert found["orders"][0]["seeds"] == [0]
+
+
+@pytest.mark.parametrize("name", ["features", "piggyback", "individual", "lora:2"])
+def test_one_run_serves_all_orders_of_tasks_that_are_nothing_to_each_other(
+    name: str, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("lora"):
+        needs_peft()
+    recipe = toys.recipe(*(toys.task(task, faces) for task in "cba"))
+    orders = ["cba", "cab"]
+    found = training.compare(recipe, [name], tmp_path / "shared", orders=orders)["methods"][name]
+    assert len({run["folder"] for run in found["runs"]}) == 1
+    monkeypatch.setattr(module, "_ordered", lambda name: True)
+    apart = training.compare(recipe, [name], tmp_path / "apart", orders=orders)["methods"][name]
+    assert len({run["folder"] for run in apart["runs"]}) == 2
+    for key in ("order", "tasks", "steps", "fingerprints", "cost"):
+        assert [run[key] for run in found["runs"]] == [run[key] for run in apart["runs"]]
 
 
 def test_a_method_that_cannot_run_the_recipe_is_named_and_the_others_go_on(

@@ -34,6 +34,11 @@ class Method:
     picks: bool = False
     separate: bool = False
 
+    @property
+    def ordered(self) -> bool:
+        """Whether it matters to a task which others were learnt between the first and it."""
+        return self.claims != "none" and not self.separate
+
 
 METHODS: dict[str, Method] = {
     # Hung et al., ICMR 2019, and the same with every earlier task in use.

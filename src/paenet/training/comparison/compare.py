@@ -38,7 +38,8 @@ def compare(
     """Learns a recipe by several methods and says what each reaches and costs.
 
     Every run has a directory of its own below `out` and goes on where it was; one whose directory
-    is gone counts as the report has it. All start from the same given network and have the same
+    is gone counts as the report has it, and one serves every order of the later tasks where they
+    are nothing to each other. All start from the same given network and have the same
     data, loop, seeds and epochs (see docs/compare.md). A method that cannot run the recipe, or
     fails, is named in the report; the others go on.
 
@@ -72,14 +73,15 @@ def compare(
     report = Report(out, about, recipes, command=command, limit=limit)
     for (name, make), each in product(makes.items(), recipes):
         order = [plan.name for plan in each.tasks]
-        folder = out / name.replace(":", "-") / f"seed-{each.seed}-{_short(order)}"
+        course = each if _ordered(name) else each.reordered([order[0], *sorted(order[1:])])
+        folder = out / name.replace(":", "-") / f"seed-{each.seed}-{_short(course)}"
         title = f"{name}, seed {each.seed}"
         if report.knows(name, each) and not folder.exists():
             reporter.say(f"{title}: {', '.join(order)}: as {out / FILE} has it")
             continue
         reporter.say(f"{title}: {', '.join(order)}")
         try:
-            outcome = _run(each, name, make, folder, builder, limit, cache, reporter)
+            outcome = _run(course, name, make, folder, order, builder, limit, cache, reporter)
         except PaenetError as error:
             reporter.say(f"{title}: failed: {error}")
             report.failed(name, each, str(error))
@@ -98,13 +100,13 @@ def _run(
     name: str,
     make: Callable[[Start], Rival] | None,
     folder: Path,
+    tasks: Sequence[str],
     builder: Builder | None,
     limit: int | None,
     cache: Path | None,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """One run from its start, or from where it was, to its outcome."""
-    tasks = [plan.name for plan in recipe.tasks]
+    """One run from its start, or from where it was, to its outcome for an order of `tasks`."""
     if make is not None:
         learnt = run_rival(recipe, name, make, folder, limit=limit, cache=cache, reporter=reporter)
         return outcome_of_rival(folder, tasks, learnt)
@@ -137,6 +139,12 @@ def on_equal_terms(recipe: Recipe, name: str, method: Method) -> Recipe:
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
 
 
+def _ordered(asked: str) -> bool:
+    """Whether the order of the later tasks matters to a method; else one run tells of them all."""
+    name = asked.partition(":")[0]
+    return RIVALS[name].shares if name in RIVALS else packing.method(name).ordered
+
+
 def _about(asked: str) -> str:
     """What a method is, in a line."""
     name = asked.partition(":")[0]
@@ -147,9 +155,9 @@ def _about(asked: str) -> str:
     return ", ".join(f"{column} {value}" for column, value in columns if value is not False)
 
 
-def _short(order: Sequence[str]) -> str:
+def _short(recipe: Recipe) -> str:
     """An order as a folder's name, which a file system may hold to 255 bytes."""
-    name = "+".join(order)
+    name = "+".join(plan.name for plan in recipe.tasks)
     if len(name) <= 100:
         return name
     return f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
