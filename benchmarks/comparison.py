@@ -47,6 +47,10 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         ],
     )
     yield ""
+    rates = [f"`{name}` × {m['rate']:g}" for name, m in methods.items() if m["rate"] != 1]
+    if rates:
+        yield f"Learning rates are the recipe's, but for {', '.join(rates)}."
+        yield ""
     for name, method in methods.items():
         for failure in method["failed"]:
             yield f"`{name}`, seed {failure['seed']}, failed: {failure['reason']}"

@@ -49,6 +49,16 @@ def test_json_is_the_report_and_orders_may_be_given(recipe: Path, pae: Pae, tmp_
     assert found["limit"] == 8
 
 
+def test_learning_rates_may_be_given_for_a_method(recipe: Path, pae: Pae, tmp_path: Path) -> None:
+    done = pae(
+        *("compare", recipe, "--methods", "features,piggyback", "--rates", "features=3"),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.code == 0, done.err
+    assert "features: learning rates times 3\n" in done.out
+    assert "piggyback: learning rates" not in done.out
+
+
 def test_a_method_that_fails_is_named_beside_the_others(
     faces: Path, pae: Pae, tmp_path: Path
 ) -> None:
@@ -68,6 +78,8 @@ def test_a_method_that_fails_is_named_beside_the_others(
         (["--methods", "joint:2"], ["method 'joint' takes no setting"]),
         ([*ASKED, "--seeds", "0,x"], ["--seeds", "'0,x'", "give whole numbers"]),
         ([*ASKED, "--seeds", "-1"], ["a seed, 0 or above"]),
+        ([*ASKED, "--rates", "pae"], ["--rates", "'pae'", "give METHOD=FACTOR"]),
+        ([*ASKED, "--rates", "lora=3"], ["rates: 'lora' is not compared"]),
         ([*ASKED, "--orders", "a"], ["task 'b' is left out"]),
         ([*ASKED, "--orders", "a,bb"], ["no task 'bb'; did you mean 'b'?"]),
     ],

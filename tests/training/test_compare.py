@@ -14,9 +14,9 @@ import pytest
 
 from paenet import packfile, packing, training
 from paenet.training import rivals, stages
-from paenet.training.comparison.compare import on_equal_terms
 from paenet.training.comparison.outcome import files_of
 from paenet.training.comparison.summary import spread
+from paenet.training.comparison.terms import on_equal_terms
 from paenet.training.errors import RecipeError, RunError
 from tests.training import toys
 from tests.training.test_rivals import needs_peft, two
@@ -198,7 +198,7 @@ def test_one_run_serves_all_orders_of_tasks_that_are_nothing_to_each_other(
     orders = ["cba", "cab"]
     found = training.compare(recipe, [name], tmp_path / "shared", orders=orders)["methods"][name]
     assert len({run["folder"] for run in found["runs"]}) == 1
-    monkeypatch.setattr(module, "_ordered", lambda name: True)
+    monkeypatch.setattr(module, "order_matters", lambda name: True)
     apart = training.compare(recipe, [name], tmp_path / "apart", orders=orders)["methods"][name]
     assert len({run["folder"] for run in apart["runs"]}) == 2
     for key in ("order", "tasks", "steps", "fingerprints", "cost"):
@@ -230,12 +230,53 @@ def test_a_method_that_never_prunes_trains_for_as_long_as_others_train_and_prune
 ) -> None:
     recipe = toys.recipe(toys.task("a", faces))
     for name, method in packing.METHODS.items():
-        (plan,) = on_equal_terms(recipe, name, method).tasks
+        (plan,) = on_equal_terms(recipe, name).tasks
         epochs = plan.budget.epochs
         if method.prunes != "never":
             epochs += plan.prune.stages * plan.prune.epochs
         assert epochs == recipe.tasks[0].reference_budget().epochs == 2
         assert plan.reference_budget() == recipe.tasks[0].reference_budget()
+
+
+def test_rates_are_those_of_the_method_and_not_of_what_goals_are_measured_against(
+    faces: Path,
+) -> None:
+    plan = toys.task("a", faces, prune={"to": 0.5, "rate": 0.003})
+    recipe = toys.recipe(plan)
+    (before,) = recipe.tasks
+    for name in ("pae", "features"):
+        (after,) = on_equal_terms(recipe, name, 10.0).tasks
+        assert after.budget.rate == pytest.approx(0.1)
+        assert after.prune.rate == pytest.approx(0.03)
+        assert after.reference_budget() == before.reference_budget()
+    (rival,) = on_equal_terms(recipe, "lora:8", 10.0).tasks
+    assert rival.reference_budget().rate == pytest.approx(0.1)
+
+
+def test_a_rate_makes_another_run_and_is_in_the_report(faces: Path, tmp_path: Path) -> None:
+    one, other = (
+        training.compare(two(faces), ["features"], tmp_path / str(rate), rates={"features": rate})
+        for rate in (1.0, 0.5)
+    )
+    assert [r["methods"]["features"]["rate"] for r in (one, other)] == [1.0, 0.5]
+    digests = {r["methods"]["features"]["runs"][0]["digest"] for r in (one, other)}
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"lora": 10.0}, "rates: 'lora' is not compared; known: pae"),
+        ({"pae": 0.0}, "rates: pae=0; give a factor above 0"),
+        ({"pae": math.inf}, "rates: pae=inf; give a factor above 0"),
+    ],
+)
+def test_rates_that_make_no_sense_are_refused(
+    rates: dict[str, float], message: str, faces: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        training.compare(two(faces), ["pae"], tmp_path / "out", rates=rates)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

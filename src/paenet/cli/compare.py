@@ -24,6 +24,12 @@ def compare(
         str | None,
         typer.Option(help="Of the tasks: 'a,b,c;b,a,c'. The recipe's own without it."),
     ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            help="What to multiply a method's learning rates by, with commas: lora:16=10,features=3"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Where the runs are kept; runs/NAME-compared without it."),
@@ -39,7 +45,7 @@ def compare(
 
     Every method, seed and order has a run of its own, which continues where it was.
     """
-    numbers = _seeds(seeds)
+    numbers, factors = _seeds(seeds), _rates(rates or "")
     sequences = None if orders is None else [names(order) for order in orders.split(";")]
     from paenet import training
 
@@ -58,6 +64,7 @@ def compare(
         folder,
         seeds=numbers,
         orders=sequences,
+        rates=factors,
         limit=limit,
         reporter=training.Live(),
         command=shlex.join(["pae", *sys.argv[1:]]),
@@ -74,6 +81,16 @@ def _seeds(text: str) -> list[int]:
     except ValueError:
         raise typer.BadParameter(
             f"{text!r}; give whole numbers with commas, such as 0,1,2", param_hint="--seeds"
+        ) from None
+
+
+def _rates(text: str) -> dict[str, float]:
+    try:
+        pairs = [part.rpartition("=") for part in names(text)]
+        return {name: float(factor) for name, _, factor in pairs}
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}; give METHOD=FACTOR with commas, such as lora:16=10", param_hint="--rates"
         ) from None
 
 
@@ -107,6 +124,8 @@ def _show(report: dict[str, Any], drawn: list[Path]) -> None:
     columns = ("method", "forgotten", "on disk", "as the paper counts", "passes", "seconds")
     table("What it costs", columns, costs)
     for name, method in methods.items():
+        if method["rate"] != 1:
+            print(f"{name}: learning rates times {method['rate']:g}")
         for failure in method["failed"]:
             print(f"{name}, seed {failure['seed']} failed: {failure['reason']}")
     for path in drawn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -16,6 +16,7 @@ from paenet.packing.widening import Builder
 from paenet.training.base import base_of_recipe
 from paenet.training.comparison.outcome import outcome_of_packs, outcome_of_rival
 from paenet.training.comparison.report import FILE, Report
+from paenet.training.comparison.terms import checked_rates, on_equal_terms, order_matters
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
@@ -30,6 +31,7 @@ def compare(
     *,
     seeds: Sequence[int] = (0,),
     orders: Sequence[Sequence[str]] | None = None,
+    rates: Mapping[str, float] | None = None,
     limit: int | None = None,
     cache: Path | None = None,
     reporter: Reporter | None = None,
@@ -49,6 +51,8 @@ def compare(
         out: the directory; the report is kept there, in `comparison.json`, after every run.
         seeds: of the runs.
         orders: of the tasks, by name; the recipe's own by default.
+        rates: by method, what to multiply its learning rates by; 1 where nothing is said. Those
+            of the networks that goals are measured against stay.
         limit, cache, reporter: as for `run`.
         command: kept in the report.
 
@@ -56,24 +60,26 @@ def compare(
         The report, as JSON; docs/compare.md describes it.
 
     Raises:
-        RecipeError: where a method is unknown or an order does not name every task once.
+        RecipeError: where a method is unknown, a rate is not above 0 or not of a method that is
+            compared, or an order does not name every task once.
         RunError: where no method came to its end.
     """
     out = Path(out)
     makes = {name: rival(name) for name in methods}
     if not makes or not seeds or min(seeds) < 0:
         raise RecipeError("compare needs a method and a seed, 0 or above")
+    rates = checked_rates(rates or {}, makes)
     ordered = [recipe.reordered(order) for order in orders] if orders else [recipe]
     recipes = [
         each.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds) for each in ordered
     ]
     reporter = reporter or Silent()
     builder = base_of_recipe(recipe).own_builder  # and the weights are checked before any run
-    about = {name: _about(name) for name in makes}
+    about = {name: {"about": _about(name), "rate": rates[name]} for name in makes}
     report = Report(out, about, recipes, command=command, limit=limit)
     for (name, make), each in product(makes.items(), recipes):
         order = [plan.name for plan in each.tasks]
-        course = each if _ordered(name) else each.reordered([order[0], *sorted(order[1:])])
+        course = each if order_matters(name) else each.reordered([order[0], *sorted(order[1:])])
         folder = out / name.replace(":", "-") / f"seed-{each.seed}-{_short(course)}"
         title = f"{name}, seed {each.seed}"
         if report.knows(name, each) and not folder.exists():
@@ -81,7 +87,8 @@ def compare(
             continue
         reporter.say(f"{title}: {', '.join(order)}")
         try:
-            outcome = _run(course, name, make, folder, order, builder, limit, cache, reporter)
+            terms = on_equal_terms(course, name, rates[name])
+            outcome = _run(terms, name, make, folder, order, builder, limit, cache, reporter)
         except PaenetError as error:
             reporter.say(f"{title}: failed: {error}")
             report.failed(name, each, str(error))
@@ -110,39 +117,9 @@ def _run(
     if make is not None:
         learnt = run_rival(recipe, name, make, folder, limit=limit, cache=cache, reporter=reporter)
         return outcome_of_rival(folder, tasks, learnt)
-    method = packing.method(name)
-    run(
-        on_equal_terms(recipe, name, method),
-        folder,
-        limit=limit,
-        cache=cache,
-        reporter=reporter,
-    )
-    return outcome_of_packs(folder, tasks, separate=method.separate, builder=builder)
-
-
-def on_equal_terms(recipe: Recipe, name: str, method: Method) -> Recipe:
-    """The recipe as a pack's method learns it in a comparison.
-
-    A method that never prunes trains for as many epochs as others train and prune. A goal that is
-    missed stops nothing: what is reached is what the comparison is about.
-    """
-    plans = []
-    for plan in recipe.tasks:
-        update: dict[str, Any] = {"goal": plan.goal.model_copy(update={"missed": "keep"})}
-        if method.prunes == "never":
-            reference = plan.reference_budget()
-            # A network of its own is what the reference is.
-            update["budget"] = reference if method.separate else plan.whole_budget()
-            update["reference"] = reference  # of the budget as it was
-        plans.append(plan.model_copy(update=update))
-    return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
-
-
-def _ordered(asked: str) -> bool:
-    """Whether the order of the later tasks matters to a method; else one run tells of them all."""
-    name = asked.partition(":")[0]
-    return RIVALS[name].shares if name in RIVALS else packing.method(name).ordered
+    run(recipe, folder, limit=limit, cache=cache, reporter=reporter)
+    separate = packing.method(name).separate
+    return outcome_of_packs(folder, tasks, separate=separate, builder=builder)
 
 
 def _about(asked: str) -> str:

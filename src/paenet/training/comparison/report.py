@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class Report:
 
     Args:
         folder: of the comparison.
-        about: the methods by name, with a line on each.
+        about: the methods by name: for each `about`, a line on it, and the `rate` that its
+            learning rates are multiplied by.
         recipes: what each of them learns: one for every seed and order.
         command, limit: kept in the report.
 
@@ -37,7 +38,7 @@ class Report:
     def __init__(
         self,
         folder: Path,
-        about: dict[str, str],
+        about: Mapping[str, dict[str, Any]],
         recipes: Sequence[Recipe],
         *,
         command: str | None,
@@ -79,7 +80,7 @@ class Report:
             runs = [self._runs[digest] for digest in digests if digest in self._runs]
             failed = [self._failed[digest] for digest in digests if digest in self._failed]
             methods[name] = {
-                "about": about,
+                **about,
                 "runs": runs,
                 "failed": failed,
                 "orders": by_order(runs),
@@ -101,7 +102,7 @@ class Report:
         """A hash of all that a run depends on but its data's bytes and the versions."""
         # Defaults are no part of it: a report outlives a version that knows more keys.
         same = recipe.model_dump_json(exclude_defaults=True, exclude=_NO_MATTER)
-        parts = (method, same, self._limit)
+        parts = (method, self._about[method]["rate"], same, self._limit)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
