@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from paenet.engine import Engine, EngineError
 from paenet.engine import precision as measuring
+from paenet.engine.prepacking import PrepackedConv2d, can_prepack
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
@@ -143,6 +144,17 @@ def test_bfloat16_answers_are_float32_and_near(pack: Pack) -> None:
     for name, answer in answers.items():
         assert answer.dtype == torch.float32
         torch.testing.assert_close(answer, alone(pack, name, images()), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.skipif(not can_prepack(torch.device("cpu")), reason="this torch has no oneDNN")
+def test_bfloat16_is_not_prepacked_where_onednn_cannot(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    for dtype, fused in (("float32", True), ("bfloat16", False)):
+        engine = Engine(pack, dtype=dtype)
+        assert any(isinstance(m, PrepackedConv2d) for m in engine.network.modules()) == fused
+        engine(images())
 
 
 @pytest.mark.parametrize(("share", "dtype"), [(0.5, torch.bfloat16), (0.95, torch.float32)])

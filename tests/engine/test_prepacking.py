@@ -95,6 +95,10 @@ def test_what_is_computed_stays_the_same(
     assert len(ran) == steps
 
 
+@pytest.mark.skipif(
+    not can_prepack(torch.device("cpu"), torch.bfloat16),
+    reason="oneDNN has no bfloat16 on this processor",
+)
 def test_in_bfloat16_it_is_prepacked_too() -> None:
     (graph,) = segments(Residual("operators").bfloat16().eval(), torch.zeros(1, 4, 9, 9), [])
     images = torch.randn(2, 4, 9, 9).bfloat16().contiguous(memory_format=torch.channels_last)

@@ -82,7 +82,7 @@ class Engine:
                 backend=backend,
                 dtype=dtype,
                 fold=fold,
-                prepack=prepack and fold and can_prepack(self.device),
+                prepack=prepack and fold,
             )
 
     def _build(
@@ -104,7 +104,7 @@ class Engine:
         self.dtype = _TYPES[dtype]
         self.network = network.to(self.device, self.dtype)
         _channels_last(self.network)
-        if prepack:
+        if prepack and can_prepack(self.device, self.dtype):
             self.network.prepack()
 
     @torch.inference_mode()

@@ -20,14 +20,24 @@ _ADD = (operator.add, torch.add, "add")
 _MUL = (operator.mul, torch.mul, "mul")
 
 
-def can_prepack(device: torch.device) -> bool:
-    """Whether torch has these operations for `device`."""
-    return (
-        device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    )
+_OPERATIONS = (
+    "_reorder_convolution_weight",
+    "_convolution_pointwise",
+    "_is_mkldnn_bf16_supported",
+)
+
+
+def can_prepack(device: torch.device, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether torch has these operations for `device` and numbers of a type.
+
+    For bfloat16 oneDNN wants a processor that has instructions for it, or at least AVX-512; all
+    else of torch emulates it.
+    """
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS):
+        return False
+    return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def prepack(network: fx.GraphModule) -> int:
