@@ -94,7 +94,7 @@ def _task(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
             **{field: entry[field] for field in ("metrics", "weights", "sparsity", "seconds")},
         }
         for key, entry in entries.items()
-        if key.startswith(f"{name}/") and "sparsity" in entry
+        if key.startswith(f"{name}/") and "sparsity" in entry and entry["plan"] == learnt["plan"]
     ]
     wanted = ("weights", "width", "goal", "val", "test", "tasks", "examples")
     broken = {split: len(images) for split, images in learnt["broken"].items()}

@@ -68,6 +68,20 @@ def test_a_page_tells_what_is_on_record(
     assert str(tmp_path) not in json.dumps(document)
 
 
+def test_stages_of_an_earlier_plan_are_not_shown(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    (stage,) = (e for e in training.read_record(folder) if e["key"] == "expression/train")
+    with (folder / "record.jsonl").open("a") as file:
+        stale = stage | {"key": "expression/train-stage1", "plan": "another"}
+        file.write(json.dumps(stale) + "\n")
+    results.collect(folder, command="pae run toy.yaml", name="toy")
+    document = json.loads((tmp_path / "results" / "toy.json").read_text())
+    stages = [stage["stage"] for stage in document["tasks"]["expression"]["stages"]]
+    assert stages == ["reference-train", "train", "prune-1"]
+
+
 def test_a_plot_is_drawn_of_the_stems_that_were_tried(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
     stage = {"metrics": {"accuracy": {"value": 0.9}}, "seconds": 1.0}

@@ -60,8 +60,8 @@ def sample(
 SHARED = {"identity": None, "gender": 0.9994, "age": 0.99, "expression": 0.87}
 """Four tasks, and the share of the first one's multiplications that each has in common with it.
 
-In FaceNet the nearest stems are `block8`, `repeat_3` and `repeat_2`, which `recipes/faces-stems.yaml`
-found on real faces.
+In FaceNet the nearest stems are `block8`, `repeat_3` and `repeat_2`, which the tasks of
+`recipes/faces-stems.yaml` have.
 """
 
 
