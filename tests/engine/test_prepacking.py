@@ -95,6 +95,16 @@ def test_what_is_computed_stays_the_same(
     assert len(ran) == steps
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_one_image_and_several_have_layouts_of_their_own(groups: int) -> None:
+    layer = conv(groups=groups).eval()
+    prepacked = PrepackedConv2d(layer, (1, 4, 9, 9), 0.5, relu=False)
+    with torch.inference_mode():
+        for count in (1, 3, 1, 2):
+            x = torch.randn(count, 4, 9, 9).contiguous(memory_format=torch.channels_last)
+            torch.testing.assert_close(prepacked(x), layer(x) * 0.5)
+
+
 @pytest.mark.skipif(
     not can_prepack(torch.device("cpu"), torch.bfloat16),
     reason="oneDNN has no bfloat16 on this processor",

@@ -20,6 +20,7 @@ _ADD = (operator.add, torch.add, "add")
 _MUL = (operator.mul, torch.mul, "mul")
 
 
+_SEVERAL = 4  # images: the layout for 4 was as fast for 2 and for 32
 _OPERATIONS = (
     "_reorder_convolution_weight",
     "_convolution_pointwise",
@@ -70,9 +71,12 @@ def prepack(network: fx.GraphModule) -> int:
 class PrepackedConv2d(nn.Module):
     """`relu(conv(x) * factor + summand)`, of which all but the convolution may be absent.
 
+    oneDNN wants other layouts for one image than for several, and is slower in the wrong one than
+    in none (on AVX2 by half and more). The one for several is made when there are several.
+
     Args:
         layer: the convolution.
-        sizes: of its input for one image; the layout is the best one for these.
+        sizes: of its input for one image; layouts are the best ones for these.
         factor: of the convolution's output, before the sum.
         relu: whether a ReLU comes last.
     """
@@ -83,23 +87,34 @@ class PrepackedConv2d(nn.Module):
         super().__init__()
         self._how = (layer.padding, layer.stride, layer.dilation, layer.groups)
         self._relu = relu
-        weight = torch.ops.mkldnn._reorder_convolution_weight(
-            layer.weight.detach() * factor, *self._how, sizes
-        )
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach() * factor)
+        self._sizes = sizes[1:]
+        self._weight = self._laid_out(layer.weight.detach() * factor, 1)
+        self._weight_for_several: Tensor | None = None
+        self._bias = None if layer.bias is None else layer.bias.detach() * factor
 
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         run = torch.ops.mkldnn._convolution_pointwise
+        weight = self._weight if len(x) == 1 else self._for_several()
         result: Tensor
         if summand is None:
             after = "relu" if self._relu else "none"
-            result = run(x, self.weight, self.bias, *self._how, after, [None], "")
+            result = run(x, weight, self._bias, *self._how, after, [None], "")
         else:
             last = "relu" if self._relu else None
             how: tuple[Any, ...] = (*self._how, "add", 1.0, last, [], "")
-            result = run.binary(x, summand, self.weight, self.bias, *how)
+            result = run.binary(x, summand, weight, self._bias, *how)
         return result
+
+    def _for_several(self) -> Tensor:
+        if self._weight_for_several is None:  # two threads may both make it: they make the same
+            self._weight_for_several = self._laid_out(self._weight.to_dense(), _SEVERAL)
+        return self._weight_for_several
+
+    def _laid_out(self, weight: Tensor, images: int) -> Tensor:
+        laid_out: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            weight, *self._how, (images, *self._sizes)
+        )
+        return laid_out
 
 
 def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> None:
