@@ -47,6 +47,9 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     tasks, account = document["tasks"], document["accounting"]
     yield origin(document)
     yield ""
+    if document.get("remark"):
+        yield document["remark"]
+        yield ""
     yield from table(
         ("task", "metric", "goal", "validation", "test", "individual, test", "difference"),
         [row for name, task in tasks.items() for row in _metrics(name, task)],

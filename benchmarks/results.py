@@ -36,6 +36,9 @@ def collect(
         str | None, typer.Option(help="The command that made it; a comparison says so itself.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the JSON file.")] = None,
+    remark: Annotated[
+        str | None, typer.Option(help="What the command alone does not tell; the page shows it.")
+    ] = None,
 ) -> None:
     """Writes docs/results/NAME.json from a run's record and pack, or from a comparison."""
     comparison = folder if folder.is_file() else folder / training.COMPARISON
@@ -46,6 +49,7 @@ def collect(
         raise typer.BadParameter("needed for a run", param_hint="--command")
     else:
         document = _run(folder, command)
+    document["remark"] = remark
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name or folder.stem}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
