@@ -20,7 +20,8 @@ HEAD = """# Results
 
 Every figure here comes from a JSON file in `docs/results/`, which one command wrote; this page is
 made from them by `python -m benchmarks.results write`. Intervals are 95 %. Test data chose nothing:
-goals, rollbacks and stopping looked at validation only.
+goals, rollbacks and stopping looked at validation only. What a command alone does not tell is said
+in a remark at the end of its section.
 """
 
 
@@ -40,6 +41,8 @@ def page(documents: dict[str, dict[str, Any]]) -> str:
     parts = [HEAD, *beside(runs)]
     for name, document in documents.items():
         parts += ["", f"## {name}", "", *sections[document["kind"]](document | {"name": name})]
+        if document.get("remark"):
+            parts += ["", f"*Remark.* {document['remark']}"]
     return "\n".join(parts) + "\n"
 
 
@@ -47,9 +50,6 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     tasks, account = document["tasks"], document["accounting"]
     yield origin(document)
     yield ""
-    if document.get("remark"):
-        yield document["remark"]
-        yield ""
     yield from table(
         ("task", "metric", "goal", "validation", "test", "individual, test", "difference"),
         [row for name, task in tasks.items() for row in _metrics(name, task)],

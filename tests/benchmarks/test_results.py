@@ -53,9 +53,10 @@ def test_a_page_tells_what_is_on_record(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
-    results.collect(folder, command="pae run toy.yaml", name="toy")
+    results.collect(folder, command="pae run toy.yaml", name="toy", remark="In two pieces.")
     document = json.loads((tmp_path / "results" / "toy.json").read_text())
     text = page({"toy": document})
+    assert text.endswith("*Remark.* In two pieces.\n")
     learnt = {e["key"]: e for e in training.read_record(folder) if e["key"].endswith("/learnt")}
     for name in ("gender", "expression"):
         entry = learnt[f"{name}/learnt"]
