@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import shutil
@@ -14,6 +13,7 @@ import pytest
 
 from paenet import packfile, packing, training
 from paenet.training import rivals, stages
+from paenet.training.comparison import course
 from paenet.training.comparison.outcome import files_of
 from paenet.training.comparison.summary import spread
 from paenet.training.comparison.terms import on_equal_terms
@@ -21,7 +21,6 @@ from paenet.training.errors import RecipeError, RunError
 from tests.training import toys
 from tests.training.test_rivals import needs_peft, two
 
-module = importlib.import_module("paenet.training.comparison.compare")  # not the function
 METHODS = ["pae", "packnet", "finetune", "joint", "individual"]
 SEEDS = [0, 1]
 
@@ -163,7 +162,7 @@ def test_the_report_is_written_after_every_run(
     def killed(*arguments: Any, **keywords: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "run_rival", killed)
+    monkeypatch.setattr(course, "run_rival", killed)
     with pytest.raises(KeyboardInterrupt):
         training.compare(two(faces), ["features", "finetune"], tmp_path)
     found = json.loads((tmp_path / "comparison.json").read_text())["methods"]
@@ -198,7 +197,7 @@ def test_one_run_serves_all_orders_of_tasks_that_are_nothing_to_each_other(
     orders = ["cba", "cab"]
     found = training.compare(recipe, [name], tmp_path / "shared", orders=orders)["methods"][name]
     assert len({run["folder"] for run in found["runs"]}) == 1
-    monkeypatch.setattr(module, "order_matters", lambda name: True)
+    monkeypatch.setattr(course, "order_matters", lambda name: True)
     apart = training.compare(recipe, [name], tmp_path / "apart", orders=orders)["methods"][name]
     assert len({run["folder"] for run in apart["runs"]}) == 2
     for key in ("order", "tasks", "steps", "fingerprints", "cost"):
@@ -236,6 +235,19 @@ def test_a_method_that_never_prunes_trains_for_as_long_as_others_train_and_prune
             epochs += plan.prune.stages * plan.prune.epochs
         assert epochs == recipe.tasks[0].reference_budget().epochs == 2
         assert plan.reference_budget() == recipe.tasks[0].reference_budget()
+
+
+def test_what_the_given_network_does_already_is_trained_in_turns_with_other_tasks_alone(
+    faces: Path,
+) -> None:
+    identity = {"kind": "identity", "settings": {}, "budget": {"epochs": 0, "rate": 0.01}}
+    recipe = toys.recipe(toys.task("a", faces, **identity), toys.task("b", faces))
+    for name in [*packing.METHODS, "finetune", "lora", "joint"]:
+        first, later = on_equal_terms(recipe, name).tasks
+        rival = name not in packing.METHODS
+        budget = first.reference_budget() if rival else first.budget
+        assert budget.epochs == (first.prune.stages * first.prune.epochs if name == "joint" else 0)
+        assert later.reference_budget().epochs == 2
 
 
 def test_rates_are_those_of_the_method_and_not_of_what_goals_are_measured_against(

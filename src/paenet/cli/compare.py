@@ -34,6 +34,10 @@ def compare(
         Path | None,
         typer.Option(help="Where the runs are kept; runs/NAME-compared without it."),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, help="How many runs run at a time, each with its share of threads."),
+    ] = 1,
     limit: Limit = None,
     weights: Weights = None,
     plots: Annotated[
@@ -65,6 +69,7 @@ def compare(
         seeds=numbers,
         orders=sequences,
         rates=factors,
+        workers=workers,
         limit=limit,
         reporter=training.Live(),
         command=shlex.join(["pae", *sys.argv[1:]]),

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image as Pillow
 
 from paenet.datasets import DataError
@@ -23,6 +18,7 @@ from paenet.faces.framing import Framing
 from paenet.faces.pixels import Pixels
 from paenet.faces.record import Cut, Entry
 from paenet.files import replacing
+from paenet.workers import become_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +103,9 @@ _worker: Worker | None = None
 
 
 def begin(source: Path, out: Path, framing: Framing) -> None:
-    """Makes this process a worker: one thread, and gone when its parent is."""
+    """Makes this process a worker of one thread."""
     global _worker  # noqa: PLW0603 - a pool's processes have no other place for what they keep
-    # Ctrl-C reaches every process of a terminal; the parent decides what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    torch.set_num_threads(1)
+    become_worker(threads=1)
     _worker = Worker(source, out, framing)
 
 
@@ -120,11 +113,3 @@ def align(jobs: list[Job]) -> list[Entry]:
     """`Worker.align` in a process that has begun."""
     assert _worker is not None
     return _worker.align(jobs)
-
-
-def _follow_parent() -> None:
-    """A killed parent tells nobody, and a pool's processes would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

@@ -237,11 +237,20 @@ class TaskPlan(Section):
             update={"data": self.pretrain.data, "budget": self.pretrain.budget, "pretrain": None}
         )
 
+    @property
+    def given(self) -> bool:
+        """Whether the given network does the task as it is: imitates itself, and is only pruned."""
+        imitates = self.settings.get("objective", "distill") == "distill"
+        return self.kind == "identity" and imitates and self.budget.epochs == 0
+
     def reference_budget(self) -> Budget:
-        """As many epochs as the task gets in training and in all stages of pruning."""
+        """As many epochs as the task gets in training and in all stages of pruning.
+
+        None where nothing is to be learnt.
+        """
         if self.reference is not None:
             return self.reference
-        return self.whole_budget()
+        return self.budget if self.given else self.whole_budget()
 
     def whole_budget(self) -> Budget:
         """The budget with the epochs of training and of all stages of pruning."""

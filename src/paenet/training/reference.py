@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from paenet.files import replacing
 from paenet.packing import Pack
@@ -33,22 +38,43 @@ def reference(session: Session, fresh: Pack, material: Material) -> dict[str, An
     if found is not None:
         return found
     path = session.cache / "references" / f"{_digest(session, material)}.json"
-    if path.exists():
-        return session.journal.write(key, **json.loads(path.read_text(encoding="utf-8")))
-    if material.teacher is None:
-        network, epochs = _train(session, fresh, material)
-    else:
-        network, epochs = material.teacher, 0.0
-    result = {
-        "val": material.measure(network, material.val),
-        "test": material.test_metrics(network),
-        "epochs": epochs,
-    }
-    if session.accelerator.is_main_process:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            beside.write_text(json.dumps(result), encoding="utf-8")
+    with _alone(session, path, material.plan.name):
+        if path.exists():
+            return session.journal.write(key, **json.loads(path.read_text(encoding="utf-8")))
+        if material.teacher is None:
+            network, epochs = _train(session, fresh, material)
+        else:
+            network, epochs = material.teacher, 0.0
+        result = {
+            "val": material.measure(network, material.val),
+            "test": material.test_metrics(network),
+            "epochs": epochs,
+        }
+        if session.accelerator.is_main_process:
+            with replacing(path) as beside:
+                beside.write_text(json.dumps(result), encoding="utf-8")
     return session.journal.write(key, **result)
+
+
+@contextmanager
+def _alone(session: Session, path: Path, task: str) -> Iterator[None]:
+    """One run finds out what `path` will hold; others that want it wait for that."""
+    if not session.accelerator.is_main_process:  # one of several that share a run locks for all
+        session.accelerator.wait_for_everyone()
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        session.reporter.say(f"{task}: another run trains the network that its goal is measured by")
+        lock.acquire()
+    try:
+        session.accelerator.wait_for_everyone()
+        yield
+    finally:
+        lock.release()
 
 
 def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, float]:

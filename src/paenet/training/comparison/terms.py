@@ -19,18 +19,22 @@ Rated = TypeVar("Rated", Budget, Channels, Prune, Values)
 def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     """The recipe as a method learns it in a comparison.
 
-    A method that never prunes trains for as many epochs as others train and prune. A goal that is
-    missed stops nothing: what is reached is what the comparison is about.
+    A method that never prunes trains for as many epochs as others train and prune; what the given
+    network does already it keeps, and trains in turns with other tasks alone. A goal that is missed
+    stops nothing: what is reached is what the comparison is about.
 
     Args:
         name: of the method.
         rate: multiplies its learning rates.
     """
     if name.partition(":")[0] in RIVALS:  # they learn by the reference's budget
-        plans = [
-            plan.model_copy(update={"reference": _at_rate(plan.reference_budget(), rate)})
-            for plan in recipe.tasks
-        ]
+        together = RIVALS[name.partition(":")[0]].together
+        plans = []
+        for plan in recipe.tasks:
+            budget = plan.reference_budget()
+            if together and plan.given and plan.reference is None:
+                budget = plan.whole_budget()  # without turns of its own it would be forgotten
+            plans.append(plan.model_copy(update={"reference": _at_rate(budget, rate)}))
         return recipe.model_copy(update={"tasks": tuple(plans)})
     method = packing.method(name)
     plans = []
@@ -41,7 +45,8 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
         if method.separate:
             budget = reference  # a network of its own is what the reference is
         else:
-            budget = plan.whole_budget() if method.prunes == "never" else plan.budget
+            grown = method.prunes == "never" and not plan.given
+            budget = plan.whole_budget() if grown else plan.budget
         update["budget"] = _at_rate(budget, rate)
         for part in ("channels", "prune", "values"):
             update[part] = _at_rate(getattr(plan, part), rate)
