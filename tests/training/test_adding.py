@@ -216,6 +216,24 @@ def sha(pack: Path) -> str:
     return str(packfile.describe(pack)["about"]["weights"]["sha256"])[:16]
 
 
+@pytest.mark.parametrize("start", ["given", "zero", "unsaid", "not at hand"])
+def test_free_weights_begin_at_the_given_networks_where_it_is_at_hand(
+    pack: Path, given: Path, add: Add, start: str
+) -> None:
+    how = {} if start == "not at hand" else {"weights": str(given)}
+    plan = {"start": start} if start in ("given", "zero") else {}
+    untrained = {"budget": {"epochs": 0}, "prune": {"to": 0.0, "stages": 0}}
+    add(pack, "b", how, **untrained, **plan)
+    held = packfile.read(pack, backbone=toys.tiny).pack
+    slot, values = held.tasks["b"].slot, load_file(given)
+    for name, layer in held.layers.items():
+        own = layer.theta[layer.owner == slot]
+        if start in ("given", "unsaid"):
+            assert torch.equal(own, values[f"{name}.weight"][layer.owner == slot])
+        else:
+            assert not own.any()
+
+
 def test_a_goal_within_a_reference_asks_for_the_dense_weights(
     pack: Path, given: Path, add: Add
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ from paenet.packing.layout import PRIVATE
 from paenet.packing.owned import OwnedWeight, owned_layers
 from paenet.packing.pruning import Rank, select
 from paenet.packing.reshaping import Channels, Reshaped, narrowed, widened
-from paenet.packing.starting import start
+from paenet.packing.starting import start, warm_start
 from paenet.packing.stems import Split, segments
 from paenet.packing.values import check_grid
 from paenet.packing.widening import Maps, Width, compose
@@ -113,6 +114,25 @@ class Learner(nn.Module):
         """Share of the weights it claimed that it has released, in [0, 1]."""
         claimed = sum(self.claimed.values())
         return 1 - self.weights / claimed if claimed else 0.0
+
+    @torch.no_grad()
+    def warm_start(self, state: Mapping[str, Tensor]) -> None:
+        """Has the task's own weights begin at those of another network, mostly the given one.
+
+        Without, they begin at zero: what earlier tasks gave up in the given network is gone. With
+        its values, what the task sees and what it may train are together nearly that network.
+
+        Args:
+            state: a state dict for the backbone at width 1; its packed layers' weights are used.
+
+        Raises:
+            PackingError: where a weight is missing or has another shape, or the task is frozen
+                or has another width than at its start.
+        """
+        self._refuse_frozen()
+        if self.maps is not None or self.channels is not None:
+            raise PackingError(f"task {self.name!r} has another width by now; start it warm first")
+        warm_start(self._pack[0], self.owned(), state)
 
     @torch.no_grad()
     def prune(self, to: float, rank: Rank = "layer") -> None:

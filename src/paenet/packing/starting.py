@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from paenet.packing.errors import PackingError
 from paenet.packing.layout import join
-from paenet.packing.owned import own
+from paenet.packing.owned import OwnedWeight, own
 from paenet.packing.picking import new_scores
 from paenet.packing.widening import fresh_network, grow_private
 
@@ -63,6 +65,27 @@ def start(
         own(backbone.get_submodule(name), trainable, seen, scores)
         claimed[name] = int(trainable.sum())
     return backbone, claimed
+
+
+def warm_start(
+    pack: Pack, owned: Mapping[str, tuple[nn.Parameter, OwnedWeight]], state: Mapping[str, Tensor]
+) -> None:
+    """Gives what can be trained the values of a network at the pack's first width.
+
+    Weights of channels that were added since stay as they are. See `Learner.warm_start`.
+    """
+    first = pack.widths[0]
+    for name, (theta, weight) in owned.items():
+        key = join(name, "weight")
+        given = state.get(key)
+        wanted = first.narrow(name, pack.layers[name].theta).shape
+        if given is None or given.shape != wanted:
+            found = "missing" if given is None else f"of shape {list(given.shape)}"
+            raise PackingError(f"{key!r} is {found}; a warm start needs {list(wanted)}")
+        given = given.to(theta.device, theta.dtype)
+        if first.maps is not None:
+            given = first.maps[name].place(given, theta.detach())
+        theta.copy_(torch.where(weight.trainable, given, theta))
 
 
 def _copy_base(pack: Pack, backbone: nn.Module) -> None:

@@ -143,7 +143,8 @@ class _Addition:
             self._refuse_other_plan()
         else:
             goal = self._goal(material)
-            task = learn(session, pack, material, goal["threshold"]).freeze()
+            given = self._base.state if self._base.source is not None else None
+            task = learn(session, pack, material, goal["threshold"], given).freeze()
             # On what is stored, which pruning by a ratio may have taken below the goal.
             network = pack.materialize(plan.name)
             place(network, session.accelerator.device)

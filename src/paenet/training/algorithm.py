@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from paenet.packing import (
     NATIVE,
     Learner,
@@ -21,8 +25,17 @@ from paenet.training.stages import TaskTraining
 from paenet.training.stemming import stems_to_try
 
 
-def learn(session: Session, pack: Pack, material: Material, threshold: float) -> Learner:
+def learn(
+    session: Session,
+    pack: Pack,
+    material: Material,
+    threshold: float,
+    given: Mapping[str, Tensor] | None,
+) -> Learner:
     """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
+
+    Args:
+        given: the state of the network that the pack was started from, where it is at hand.
 
     Raises:
         GoalMissed: where it is not, and the plan says to stop then.
@@ -32,7 +45,7 @@ def learn(session: Session, pack: Pack, material: Material, threshold: float) ->
     possible = shares and material.teacher is None
     stems = stems_to_try(plan.stem, pack, possible=possible)
     for stem in stems:
-        attempt = Attempt(session, pack, material, threshold, stem, stems)
+        attempt = Attempt(session, pack, material, threshold, given, stem, stems)
         reached = attempt.train()
         if reached >= threshold:
             break

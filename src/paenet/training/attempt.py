@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from paenet.packing import Learner, Pack, width_above, width_for
 from paenet.tasks import Task
@@ -24,6 +24,7 @@ class Attempt:
     """A learner of a task, with the stages that it has gone through.
 
     Args:
+        given: the state of the network that the pack was started from, where it is at hand.
         stem: of the learner.
         stems: all that may be tried.
 
@@ -39,6 +40,7 @@ class Attempt:
         pack: Pack,
         material: Material,
         threshold: float,
+        given: Mapping[str, Tensor] | None,
         stem: str | None,
         stems: Sequence[str | None],
     ) -> None:
@@ -62,6 +64,8 @@ class Attempt:
             picks=method.picks,
             seed=self._seed,
         )
+        if plan.start == "given" and given is not None and pack.base is not None:
+            learner.warm_start(given)
         possible = [name for name in stems if name is not None]
         self.training = TaskTraining(
             session, material, pack, learner, plan.budget, self._seed, threshold, possible

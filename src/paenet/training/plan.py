@@ -174,6 +174,11 @@ class TaskPlan(Section):
         description="the block up to which the task computes what the first one does; none; or "
         "auto, the cheapest in run time that holds the goal",
     )
+    start: Literal["given", "zero"] = Field(
+        "given",
+        description="what a later task's free weights begin at: the values that the given network "
+        "has there, where it is trained and at hand; or zero",
+    )
     views: int | None = Field(
         None,
         ge=1,
