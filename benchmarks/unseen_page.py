@@ -19,7 +19,7 @@ def unseen(document: dict[str, Any]) -> Iterable[str]:
         ("run", "task", "faces", "metric", "on them"),
         [
             (f"`{run}`", task, f"{found['count']:,}", metric, interval(figure))
-            for run, tasks in document["packs"].items()
+            for run, tasks in document["runs"].items()
             for task, found in tasks.items()
             for metric, figure in found["metrics"].items()
         ],

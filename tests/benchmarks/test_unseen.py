@@ -1,5 +1,6 @@
 """Tasks are judged on another data set's faces, and the page shows it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,13 @@ __all__ = ["faces", "frozen_garbage", "hasty_disk"]
 def test_tasks_are_judged_on_every_row_and_shown(faces: Path, tmp_path: Path) -> None:
     run, _ = toy_run(("shade", "more"), faces, tmp_path)
     pack = run / "pack.pae"
-    found = measure(faces, {"shade": None, "more": "shade"}, [pack])
-    judged = found["packs"]["run"]
+    (tmp_path / "apart").mkdir()
+    for task in ("shade", "more"):
+        shutil.copy(pack, tmp_path / "apart" / f"{task}.pae")
+    runs = {"run": run, "one for each": tmp_path / "apart"}
+    found = measure(faces, {"shade": None, "more": "shade"}, runs)
+    judged = found["runs"]["run"]
+    assert found["runs"]["one for each"] == judged
     assert list(judged) == ["shade", "more"]
     whole = training.judge(pack, "shade", faces, split=None)
     assert whole["count"] > training.judge(pack, "shade", faces)["count"]
