@@ -223,7 +223,10 @@ def test_free_weights_begin_at_the_given_networks_where_it_is_at_hand(
     how = {} if start == "not at hand" else {"weights": str(given)}
     plan = {"start": start} if start in ("given", "zero") else {}
     untrained = {"budget": {"epochs": 0}, "prune": {"to": 0.0, "stages": 0}}
-    add(pack, "b", how, **untrained, **plan)
+    heard = toys.Heard()
+    add(pack, "b", {**how, "reporter": heard}, **untrained, **plan)
+    told = any("to begin at those of the dense network 'given.saf" in line for line in heard.lines)
+    assert told == (start == "not at hand")
     held = packfile.read(pack, backbone=toys.tiny).pack
     slot, values = held.tasks["b"].slot, load_file(given)
     for name, layer in held.layers.items():

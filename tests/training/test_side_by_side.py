@@ -22,14 +22,6 @@ from tests.training import toys
 from tests.training.test_rivals import two
 
 
-class Heard(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
 @dataclass(frozen=True)
 class Acting(Course):
     """A run that only does what its method says."""
@@ -79,7 +71,7 @@ def test_two_workers_find_what_one_finds(faces: Path, tmp_path: Path) -> None:
 
 
 def test_results_are_told_and_threads_are_shared(act: Any) -> None:
-    heard = Heard()
+    heard = toys.Heard()
     ends = [end for _, end in finished([act("one"), act("other")], 2, heard)]
     share = max(1, torch.get_num_threads() // 2)
     assert ends == [[{"threads": share}]] * 2

@@ -14,6 +14,7 @@ from paenet import packfile, training
 from paenet.backbones.width import channels
 from paenet.packing import Learner
 from paenet.tasks import Metric
+from paenet.training import Silent
 from paenet.training.material import metric_as_json
 
 BACKBONE = "tests.training.toys:tiny"
@@ -21,6 +22,16 @@ SIZE = 16
 FEATURES = 8
 PEOPLE = {"train": 8, "val": 6, "test": 6}
 PICTURES = 6  # of each person
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def tiny(width: Any = 1.0) -> nn.Module:

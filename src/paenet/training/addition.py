@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from paenet import packfile
 from paenet.datasets import origins, pairs_at
@@ -143,8 +144,7 @@ class _Addition:
             self._refuse_other_plan()
         else:
             goal = self._goal(material)
-            given = self._base.state if self._base.source is not None else None
-            task = learn(session, pack, material, goal["threshold"], given).freeze()
+            task = learn(session, pack, material, goal["threshold"], self._given()).freeze()
             # On what is stored, which pruning by a ratio may have taken below the goal.
             network = pack.materialize(plan.name)
             place(network, session.accelerator.device)
@@ -185,6 +185,17 @@ class _Addition:
                 f"{self._path}: has task {name!r} as another plan made it; put the recipe back as "
                 f"it was, or remove the task (pae remove {self._path} {name}) to learn it anew"
             )
+
+    def _given(self) -> Mapping[str, Tensor] | None:
+        """The state of the network that the pack was started from, where it is at hand."""
+        if self._base.source is not None:
+            return self._base.state
+        if self._base.weights is not None and self._plan.start == "given":
+            self._session.reporter.say(
+                f"{self._plan.name}: free weights begin at zero; to begin at those of the dense "
+                f"network {self._base.weights['name']!r}, give its file with --weights"
+            )
+        return None
 
     def _goal(self, material: Material) -> dict[str, Any]:
         """The goal as it will be kept, with the value that the metric must reach."""
