@@ -242,11 +242,12 @@ def test_what_the_given_network_does_already_is_trained_in_turns_with_other_task
 ) -> None:
     identity = {"kind": "identity", "settings": {}, "budget": {"epochs": 0, "rate": 0.01}}
     recipe = toys.recipe(toys.task("a", faces, **identity), toys.task("b", faces))
+    pruning = recipe.tasks[0].prune.stages * recipe.tasks[0].prune.epochs
     for name in [*packing.METHODS, "finetune", "lora", "joint"]:
         first, later = on_equal_terms(recipe, name).tasks
         rival = name not in packing.METHODS
         budget = first.reference_budget() if rival else first.budget
-        assert budget.epochs == (first.prune.stages * first.prune.epochs if name == "joint" else 0)
+        assert budget.epochs == (pruning if name == "joint" else 0)
         assert later.reference_budget().epochs == 2
 
 
@@ -263,6 +264,24 @@ def test_rates_are_those_of_the_method_and_not_of_what_goals_are_measured_agains
         assert after.reference_budget() == before.reference_budget()
     (rival,) = on_equal_terms(recipe, "lora:8", 10.0).tasks
     assert rival.reference_budget().rate == pytest.approx(0.1)
+
+
+def test_a_run_stands_when_the_recipe_changes_where_its_method_makes_no_use_of_it(
+    faces: Path, tmp_path: Path
+) -> None:
+    methods = ["pae", "features", "individual", "finetune"]
+    before, after = (
+        toys.recipe(toys.task("a", faces, prune={"to": to, "stages": 2, "epochs": 0.5}))
+        for to in (0.5, 0.6)
+    )
+    reports = [training.compare(before, methods, tmp_path)["methods"]]
+    for name in methods[1:]:
+        shutil.rmtree(tmp_path / name)
+    reports.append(training.compare(after, methods[1:], tmp_path)["methods"])
+    for name in methods[1:]:
+        assert reports[0][name] == reports[1][name]
+        assert not (tmp_path / name).exists()
+    assert on_equal_terms(before, "pae") != on_equal_terms(after, "pae")
 
 
 def test_a_rate_makes_another_run_and_is_in_the_report(faces: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paenet.files import replacing
 from paenet.training.comparison.summary import by_order
+from paenet.training.comparison.terms import on_equal_terms
 from paenet.training.environment import versions
 from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe
@@ -100,9 +101,11 @@ class Report:
 
     def _digest(self, method: str, recipe: Recipe) -> str:
         """A hash of all that a run depends on but its data's bytes and the versions."""
+        rate = self._about[method]["rate"]
+        terms = on_equal_terms(recipe, method, rate)
         # Defaults are no part of it: a report outlives a version that knows more keys.
-        same = recipe.model_dump_json(exclude_defaults=True, exclude=_NO_MATTER)
-        parts = (method, self._about[method]["rate"], same, self._limit)
+        same = terms.model_dump_json(exclude_defaults=True, exclude=_NO_MATTER)
+        parts = (method, rate, same, self._limit)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from paenet import packing
 from paenet.errors import suggest
+from paenet.packing import Method
 from paenet.training.errors import RecipeError
-from paenet.training.plan import Budget, Channels, Prune, Values
+from paenet.training.plan import Budget, Channels, Prune, TaskPlan, Values, Widen
 from paenet.training.recipe import Recipe
 from paenet.training.rivals import RIVALS
 
@@ -21,36 +22,19 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
 
     A method that never prunes trains for as many epochs as others train and prune; what the given
     network does already it keeps, and trains in turns with other tasks alone. A goal that is missed
-    stops nothing: what is reached is what the comparison is about.
+    stops nothing: what is reached is what the comparison is about. What a method makes no use of is
+    left out, so that its runs stand when the recipe changes there.
 
     Args:
         name: of the method.
         rate: multiplies its learning rates.
     """
-    if name.partition(":")[0] in RIVALS:  # they learn by the reference's budget
-        together = RIVALS[name.partition(":")[0]].together
-        plans = []
-        for plan in recipe.tasks:
-            budget = plan.reference_budget()
-            if together and plan.given and plan.reference is None:
-                budget = plan.whole_budget()  # without turns of its own it would be forgotten
-            plans.append(plan.model_copy(update={"reference": _at_rate(budget, rate)}))
-        return recipe.model_copy(update={"tasks": tuple(plans)})
+    kind = name.partition(":")[0]
+    if kind in RIVALS:
+        plans = [_of_rival(plan, rate, together=RIVALS[kind].together) for plan in recipe.tasks]
+        return recipe.model_copy(update={"tasks": tuple(plans), "method": "individual"})
     method = packing.method(name)
-    plans = []
-    for plan in recipe.tasks:
-        reference = plan.reference_budget()  # of the budget as it was
-        goal = plan.goal.model_copy(update={"missed": "keep"})
-        update: dict[str, Any] = {"goal": goal, "reference": reference}
-        if method.separate:
-            budget = reference  # a network of its own is what the reference is
-        else:
-            grown = method.prunes == "never" and not plan.given
-            budget = plan.whole_budget() if grown else plan.budget
-        update["budget"] = _at_rate(budget, rate)
-        for part in ("channels", "prune", "values"):
-            update[part] = _at_rate(getattr(plan, part), rate)
-        plans.append(plan.model_copy(update=update))
+    plans = [_of_pack(plan, rate, method) for plan in recipe.tasks]
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
 
 
@@ -72,6 +56,42 @@ def order_matters(asked: str) -> bool:
     """Whether the order of the later tasks matters to a method; else one run tells of them all."""
     name = asked.partition(":")[0]
     return RIVALS[name].shares if name in RIVALS else packing.method(name).ordered
+
+
+def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
+    """A task's plan for what is no pack: it learns by the budget of the task's reference."""
+    budget = plan.reference_budget()
+    if together and plan.given and plan.reference is None:
+        budget = plan.whole_budget()  # without turns of its own it would be forgotten
+    unused = {"channels": Channels(), "prune": Prune(), "values": Values(), "widen": Widen()}
+    own = Budget(validate_batch=plan.budget.validate_batch)
+    update = {"reference": _at_rate(budget, rate), "budget": own, "start": "given", **unused}
+    return plan.model_copy(update=update)
+
+
+def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
+    """A task's plan for a method that packs tasks."""
+    reference = plan.reference_budget()  # of the budget as it was
+    if method.separate:
+        budget = reference  # a network of its own is what the reference is
+    else:
+        grown = method.prunes == "never" and not plan.given
+        budget = plan.whole_budget() if grown else plan.budget
+    update: dict[str, Any] = {
+        "goal": plan.goal.model_copy(update={"missed": "keep"}),
+        "reference": reference,
+        "budget": _at_rate(budget, rate),
+        "channels": _at_rate(plan.channels, rate),
+        "prune": _at_rate(plan.prune, rate),
+        "values": _at_rate(plan.values, rate),
+    }
+    if method.prunes == "never":
+        update["prune"] = Prune(stages=0, rate=update["prune"].rate)  # values may train at it
+    if method.claims != "free" or method.separate:
+        update["start"] = "given"
+    if method.widens == "never":
+        update["widen"] = Widen()
+    return plan.model_copy(update=update)
 
 
 def _at_rate(section: Rated, factor: float) -> Rated:
