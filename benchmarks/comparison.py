@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.markdown import origin, table
@@ -47,6 +47,7 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         ],
     )
     yield ""
+    yield from _validation(summaries)
     rates = [f"`{name}` × {m['rate']:g}" for name, m in methods.items() if m["rate"] != 1]
     if rates:
         yield f"Learning rates are the recipe's, but for {', '.join(rates)}."
@@ -66,6 +67,44 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     for name in names(document):
         yield f"![{name}](results/{document['name']}-{name}.svg)"
         yield ""
+
+
+def _validation(summaries: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[str]:
+    """What each method reaches at the end on validation, beside networks of their own."""
+    alone = {
+        tuple(summary["order"]): summary["tasks"]
+        for name, summary in summaries
+        if name == "individual"
+    }
+    if not alone:
+        return
+    tasks = list(summaries[0][1]["tasks"])
+    yield (
+        "On validation at the end, in %, and in brackets by how many points it is above the "
+        "individual networks (over the same seeds):"
+    )
+    yield ""
+    yield from table(
+        ("method", "order", *tasks),
+        [
+            (
+                f"`{name}`",
+                ", ".join(summary["order"]),
+                *(
+                    _beside(summary["tasks"][task], alone[tuple(summary["order"])][task])
+                    for task in tasks
+                ),
+            )
+            for name, summary in summaries
+            if tuple(summary["order"]) in alone
+        ],
+    )
+    yield ""
+
+
+def _beside(figures: dict[str, Any], individual: dict[str, Any]) -> str:
+    own, other = (100 * each["end"]["val"]["mean"] for each in (figures, individual))
+    return f"{own:.1f} ({own - other:+.1f})"
 
 
 def _task(figures: dict[str, Any]) -> str:

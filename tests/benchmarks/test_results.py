@@ -109,7 +109,8 @@ def test_a_comparison_is_a_section_with_its_plots(
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
     command = "pae compare toy.yaml"
-    report = training.compare(recipe(), ["pae", "finetune"], tmp_path / "faces", command=command)
+    methods = ["pae", "finetune", "individual"]
+    report = training.compare(recipe(), methods, tmp_path / "faces", command=command)
     results.collect(tmp_path / "faces")
     results.write()
     text = (tmp_path / "results.md").read_text()
@@ -117,6 +118,11 @@ def test_a_comparison_is_a_section_with_its_plots(
     for name, method in report["methods"].items():
         value = 100 * method["runs"][0]["tasks"]["gender"]["end"]["test"]
         assert f"| `{name}` | gender, expression | {value:.1f} (" in text
+        own, alone = (
+            100 * report["methods"][which]["runs"][0]["tasks"]["gender"]["end"]["val"]
+            for which in (name, "individual")
+        )
+        assert f"| `{name}` | gender, expression | {own:.1f} ({own - alone:+.1f}) |" in text
     for plot_name in ("accuracy-bytes", "sequence", "owners-pae"):
         assert f"](results/faces-{plot_name}.svg)" in text
         assert (tmp_path / "results" / f"faces-{plot_name}.svg").exists()
