@@ -260,10 +260,19 @@ def test_rates_are_those_of_the_method_and_not_of_what_goals_are_measured_agains
     for name in ("pae", "features"):
         (after,) = on_equal_terms(recipe, name, 10.0).tasks
         assert after.budget.rate == pytest.approx(0.1)
-        assert after.prune.rate == pytest.approx(0.03)
+        assert after.prune.rate == (pytest.approx(0.03) if name == "pae" else None)
         assert after.reference_budget() == before.reference_budget()
     (rival,) = on_equal_terms(recipe, "lora:8", 10.0).tasks
     assert rival.reference_budget().rate == pytest.approx(0.1)
+
+
+def test_values_that_are_rounded_at_the_rate_of_pruning_keep_it_where_nothing_is_pruned(
+    faces: Path,
+) -> None:
+    plan = toys.task("a", faces, prune={"to": 0.5, "rate": 0.003}, values="int8")
+    (after,) = on_equal_terms(toys.recipe(plan), "features", 10.0).tasks
+    assert after.prune.stages == 0
+    assert after.values_rate == pytest.approx(0.03)
 
 
 def test_a_run_stands_when_the_recipe_changes_where_its_method_makes_no_use_of_it(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from paenet import packing
 from paenet.errors import suggest
-from paenet.packing import Method
+from paenet.packing import NATIVE, Method
 from paenet.training.errors import RecipeError
 from paenet.training.plan import Budget, Channels, Prune, TaskPlan, Values, Widen
 from paenet.training.recipe import Recipe
@@ -86,7 +86,9 @@ def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
         "values": _at_rate(plan.values, rate),
     }
     if method.prunes == "never":
-        update["prune"] = Prune(stages=0, rate=update["prune"].rate)  # values may train at it
+        update["prune"] = Prune(stages=0)
+        if plan.values.grid != NATIVE:  # which may train at the rate of pruning
+            update["values"] = plan.values.model_copy(update={"rate": rate * plan.values_rate})
     if method.claims != "free" or method.separate:
         update["start"] = "given"
     if method.widens == "never":
