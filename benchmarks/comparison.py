@@ -22,8 +22,7 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     yield (
         "Every method has the same given network, data, loop, seeds and epochs "
         "([compare.md](compare.md)). The goal's metric on test at the end and, in brackets, right "
-        "after the task was learnt, in %; mean ± standard deviation over "
-        f"{max(len(summary['seeds']) for _, summary in summaries)} seeds. *Forgotten* is the mean "
+        f"after the task was learnt, in %; {_over(summaries)}. *Forgotten* is the mean "
         "over the tasks of what each lost since its best, in points; *passes* are the "
         "multiplications of all tasks on one image by those of one dense network."
     )
@@ -67,6 +66,11 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     for name in names(document):
         yield f"![{name}](results/{document['name']}-{name}.svg)"
         yield ""
+
+
+def _over(summaries: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    seeds = max(len(summary["seeds"]) for _, summary in summaries)
+    return f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "of one seed"
 
 
 def _validation(summaries: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[str]:
