@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import save_file
 
 from paenet import training
@@ -52,6 +53,30 @@ def test_a_goal_within_a_reference_is_so_far_below_what_the_reference_reaches(
     assert found["epochs"] == 4
     assert found["test"]["accuracy"]["count"] == 36
     assert goal["within"] == 0.25
+
+
+def test_a_run_waits_for_the_reference_that_another_one_trains(faces: Path, tmp_path: Path) -> None:
+    recipe, cache = toys.recipe(within("a", faces)), tmp_path / "cache"
+    stages(recipe, tmp_path / "one", cache)
+    (kept,) = (cache / "references").glob("*.json")
+    content = kept.read_text()
+    kept.unlink()
+    lock = FileLock(kept.with_suffix(".lock"))
+
+    class Ends(Stages):
+        """Hears that it has to wait, and ends the other run."""
+
+        def say(self, text: str) -> None:
+            if text == "a: another run trains the network that its goal is measured by":
+                kept.write_text(content)
+                lock.release()
+
+    heard = Ends()
+    with lock:
+        training.run(recipe, tmp_path / "two", cache=cache, reporter=heard)
+    assert kept.read_text() == content
+    assert heard.begun
+    assert not any("reference" in key for key in heard.begun)
 
 
 def test_a_reference_is_trained_once_for_all_runs(faces: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ class Acting(Course):
             raise RunError("nothing works")
         if self.method == "dies":
             os._exit(9)
+        if self.method == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "pack.pae")
         if self.method == "lingers":
             (self.folder / "pid").write_text(str(os.getpid()))
             time.sleep(600)
@@ -85,6 +88,12 @@ def test_a_run_that_fails_or_dies_is_named_and_the_others_go_on(act: Any) -> Non
     assert "its process died, perhaps for want of memory" in str(ends["dies"])
     assert str(ends["fails"]) == "nothing works"
     assert isinstance(ends["works"], list)
+
+
+def test_what_the_system_refuses_ends_all_as_it_does_without_workers(act: Any) -> None:
+    for workers in (1, 2):
+        with pytest.raises(OSError, match=r"No space left on device: 'pack\.pae'"):
+            list(finished([act("full"), act("works")], workers, Silent()))
 
 
 def test_runs_end_with_the_command(act: Any, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ class TaskPlan(Section):
     def reference_budget(self) -> Budget:
         """As many epochs as the task gets in training and in all stages of pruning.
 
-        None where nothing is to be learnt.
+        What the given network does as it is has no epochs.
         """
         if self.reference is not None:
             return self.reference

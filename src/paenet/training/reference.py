@@ -38,29 +38,45 @@ def reference(session: Session, fresh: Pack, material: Material) -> dict[str, An
     if found is not None:
         return found
     path = session.cache / "references" / f"{_digest(session, material)}.json"
-    with _alone(session, path, material.plan.name):
-        if path.exists():
-            return session.journal.write(key, **json.loads(path.read_text(encoding="utf-8")))
-        if material.teacher is None:
-            network, epochs = _train(session, fresh, material)
-        else:
-            network, epochs = material.teacher, 0.0
-        result = {
-            "val": material.measure(network, material.val),
-            "test": material.test_metrics(network),
-            "epochs": epochs,
-        }
-        if session.accelerator.is_main_process:
-            with replacing(path) as beside:
-                beside.write_text(json.dumps(result), encoding="utf-8")
+    result = _kept(path)
+    if result is None:
+        with _alone(session, path, material.plan.name):
+            result = _kept(path) or _found_out(session, fresh, material, path)
     return session.journal.write(key, **result)
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """What an earlier run found out."""
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def _found_out(session: Session, fresh: Pack, material: Material, path: Path) -> dict[str, Any]:
+    if material.teacher is None:
+        network, epochs = _train(session, fresh, material)
+    else:
+        network, epochs = material.teacher, 0.0
+    result = {
+        "val": material.measure(network, material.val),
+        "test": material.test_metrics(network),
+        "epochs": epochs,
+    }
+    if session.accelerator.is_main_process:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(result), encoding="utf-8")
+    return result
 
 
 @contextmanager
 def _alone(session: Session, path: Path, task: str) -> Iterator[None]:
-    """One run finds out what `path` will hold; others that want it wait for that."""
-    if not session.accelerator.is_main_process:  # one of several that share a run locks for all
-        session.accelerator.wait_for_everyone()
+    """One run finds out what `path` will hold; others that want it wait for that.
+
+    Processes that share a run do not: they would lose one another while one of them waits.
+    """
+    if session.accelerator.num_processes > 1:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +87,6 @@ def _alone(session: Session, path: Path, task: str) -> Iterator[None]:
         session.reporter.say(f"{task}: another run trains the network that its goal is measured by")
         lock.acquire()
     try:
-        session.accelerator.wait_for_everyone()
         yield
     finally:
         lock.release()

@@ -30,6 +30,9 @@ def finished(
         workers: how many run at a time, in processes that share this one's threads; with one they
             run here, one after another.
         reporter: is told of every step of a run that runs here, and of the results of others.
+
+    Raises:
+        OSError: where the system refuses a run something; it ends the others, too.
     """
     if workers == 1:
         for course in courses:
@@ -65,6 +68,8 @@ def _in_processes(
                 if isinstance(message, str):
                     reporter.say(f"{course.method}, {message}")
                     continue
+                if isinstance(message, OSError):  # a full disk is full for all of them
+                    raise message
                 del running[ready]
                 process.join()
                 yield course, message
@@ -90,6 +95,8 @@ def _work(course: Course, threads: int, pipe: Connection) -> None:
         pipe.send(course.outcomes(_Told(pipe)))
     except PaenetError as error:
         pipe.send(RunError(str(error)))  # some errors cannot be sent
+    except OSError as error:
+        pipe.send(error)
 
 
 class _Told(Silent):

@@ -32,7 +32,7 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     kind = name.partition(":")[0]
     if kind in RIVALS:
         plans = [_of_rival(plan, rate, together=RIVALS[kind].together) for plan in recipe.tasks]
-        return recipe.model_copy(update={"tasks": tuple(plans), "method": "individual"})
+        return recipe.model_copy(update={"tasks": tuple(plans)})
     method = packing.method(name)
     plans = [_of_pack(plan, rate, method) for plan in recipe.tasks]
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
