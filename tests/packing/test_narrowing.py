@@ -134,6 +134,37 @@ def test_the_channels_are_part_of_the_state() -> None:
     assert torch.equal(outputs(pack.materialize("task")), outputs(learner))
 
 
+def test_what_is_pruned_counts_against_the_channels_of_the_state() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base", prune=0.5)  # so that channels differ in what is free
+    learner, other = (pack.learn("task", head=head()) for _ in range(2))
+    with torch.no_grad():
+        for theta, _ in other.owned().values():  # so that it keeps other channels
+            theta[:, ::2] = 9.0
+    learner.narrow(0.5)
+    other.narrow(0.5)
+    assert other.claimed != learner.claimed
+    other.load_state_dict(learner.state_dict())
+    assert other.claimed == learner.claimed
+    for each in (learner, other):
+        each.prune(to=0.5)
+    assert torch.equal(outputs(other), outputs(learner))
+    assert other.weights == learner.weights
+
+
+def test_channels_of_any_task_that_is_seen_start_at_zero() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base", prune=0.5)
+    wide = pack.learn("wide", head=head())
+    wide.widen(1.5)
+    wide.freeze()
+    narrowed(pack, "small", 0.3)
+    pack.remove("wide")
+    at = pack.widths[pack.tasks["base"].width]
+    for name, (theta, weight) in pack.learn("later", head=head(), sees="all").owned().items():
+        assert not at.narrow(name, theta)[at.narrow(name, weight.trainable)].any()
+
+
 def test_a_copy_can_be_frozen_in_its_place() -> None:
     pack = packed(batch_norm)
     teach(pack, "base")

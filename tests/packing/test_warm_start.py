@@ -65,6 +65,17 @@ def test_what_a_task_sees_and_what_it_may_train_are_the_given_network_together(
     assert not torch.allclose(cold, expected, atol=1e-3)
 
 
+def test_a_task_that_gave_channels_up_does_not_stand_in_the_way() -> None:
+    pack, given = begun(batch_norm)
+    small = pack.learn("small", head=head())
+    small.narrow(0.5)
+    small.freeze()
+    pack.remove("small")  # its width stays, before that of the given network
+    learner = pack.learn("gender", head=nn.Identity())
+    learner.warm_start(given)
+    assert torch.allclose(backbone_outputs(learner), dense(batch_norm, given), atol=1e-5)
+
+
 def test_older_tasks_stay_as_they_are() -> None:
     pack, given = begun(batch_norm)
     promise = Promise()

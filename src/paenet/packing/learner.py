@@ -247,9 +247,10 @@ class Learner(nn.Module):
         refuse_cast(pack, self)
         shape = narrowed(self, pack, width, self._seed if seed is None else seed)
         self._take(shape, width)
-        self.channels = Channels(
-            shape.maps if self.channels is None else compose(shape.maps, self.channels.maps)
-        )
+        maps = shape.maps
+        if self.channels is not None:
+            maps = compose(maps, self.channels.maps)
+        self.channels = Channels(maps, shape.claimed)
 
     def freeze(self) -> PackedTask:
         """Makes the task a part of the pack, for ever; the learner has done its work.
@@ -343,10 +344,11 @@ class _Rest(nn.Module):
 
 
 def _see_again(learner: nn.Module, _: Any) -> None:
-    """Once a state with other channels is loaded: what the network sees lies in these."""
+    """Once a state with other channels is loaded: what is seen and can be owned lies in these."""
     assert isinstance(learner, Learner)
     if learner.channels is None:
         return
+    learner.claimed = learner.channels.claimed
     pack, maps = learner._pack[0], learner.channels.maps
     stem = None if learner.split is None else learner.split.stem
     for name, (_, weight) in learner.owned().items():

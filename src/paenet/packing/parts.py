@@ -72,3 +72,7 @@ class PackWidth:
     def narrow(self, layer: str, wide: Tensor) -> Tensor:
         """The part that lies in this width of a tensor of a layer at the widest."""
         return wide if self.maps is None else self.maps[layer].narrow(wide)
+
+    def place(self, layer: str, narrow: Tensor, wide: Tensor) -> Tensor:
+        """A tensor of a layer at the widest with `narrow` in the part that lies in this width."""
+        return narrow if self.maps is None else self.maps[layer].place(narrow, wide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -108,14 +108,22 @@ class Channels(nn.Module):
 
     Args:
         maps: by layer.
+        claimed: by packed layer, how many weights the task can own in these channels.
     """
 
-    def __init__(self, maps: Maps) -> None:
+    def __init__(self, maps: Maps, claimed: Mapping[str, int]) -> None:
         super().__init__()
-        self._layers = tuple(maps)
+        self._layers, self._packed = tuple(maps), tuple(claimed)
+        self.register_buffer("_claimed", torch.tensor(list(claimed.values())))
         for layer, channels in maps.items():
             self.register_buffer(_buffer("outputs", layer), channels.outputs)
             self.register_buffer(_buffer("inputs", layer), channels.inputs)
+
+    @property
+    def claimed(self) -> dict[str, int]:
+        """By packed layer, how many weights the task can own."""
+        counts = self.get_buffer("_claimed").tolist()
+        return dict(zip(self._packed, counts, strict=True))
 
     @property
     def maps(self) -> Maps:

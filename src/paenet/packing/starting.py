@@ -46,20 +46,17 @@ def start(
     if sees or norms == "base":
         _copy_base(pack, backbone)
     stem = None if split is None else split.stem
-    # Channels that none of the seen tasks has start as widening would make them: were they
-    # zero throughout, no gradient would ever reach them.
-    seen_width = max((pack.tasks[name].width for name in sees), default=-1)
-    seen_maps = pack.widths[seen_width].maps
+    seen_widths = [pack.widths[at] for at in sorted({pack.tasks[name].width for name in sees})]
     claimed = {}
     for name, layer in pack.layers.items():
         in_stem = stem is not None and name in stem.layers
         trainable = (layer.owner == 0) & (claims == "free" and not in_stem)
-        if sees:
-            weight = backbone.get_parameter(join(name, "weight"))
-            zeros = torch.zeros_like(weight)
-            if seen_maps is not None:
-                zeros = seen_maps[name].place(seen_maps[name].narrow(zeros), weight.detach())
-            weight.copy_(zeros)
+        # Channels that none of the seen tasks has start as widening would make them: were they
+        # zero throughout, no gradient would ever reach them.
+        weight = backbone.get_parameter(join(name, "weight"))
+        for at in seen_widths:
+            zeros = at.narrow(name, torch.zeros_like(weight))
+            weight.copy_(at.place(name, zeros, weight.detach()))
         seen = pack.visible(name, pack.seen_slots(name, sees, stem))
         scores = new_scores(seen) if picks and not in_stem else None
         own(backbone.get_submodule(name), trainable, seen, scores)
@@ -70,21 +67,22 @@ def start(
 def warm_start(
     pack: Pack, owned: Mapping[str, tuple[nn.Parameter, OwnedWeight]], state: Mapping[str, Tensor]
 ) -> None:
-    """Gives what can be trained the values of a network at the pack's first width.
+    """Gives what can be trained the values of a network at the width that the pack began with.
 
     Weights of channels that were added since stay as they are. See `Learner.warm_start`.
     """
-    first = pack.widths[0]
+    # Before it may stand widths of tasks that have given channels up.
+    begun = next((at for at in pack.widths if at.width == 1.0), None)
+    if begun is None:
+        raise PackingError("a warm start needs the width 1, which the pack no longer has")
     for name, (theta, weight) in owned.items():
         key = join(name, "weight")
         given = state.get(key)
-        wanted = first.narrow(name, pack.layers[name].theta).shape
+        wanted = begun.narrow(name, pack.layers[name].theta).shape
         if given is None or given.shape != wanted:
             found = "missing" if given is None else f"of shape {list(given.shape)}"
             raise PackingError(f"{key!r} is {found}; a warm start needs {list(wanted)}")
-        given = given.to(theta.device, theta.dtype)
-        if first.maps is not None:
-            given = first.maps[name].place(given, theta.detach())
+        given = begun.place(name, given.to(theta.device, theta.dtype), theta.detach())
         theta.copy_(torch.where(weight.trainable, given, theta))
 
 
