@@ -273,6 +273,20 @@ def test_a_stem_is_as_wide_as_the_base_s() -> None:
         pack.learn("age", head=head(), stem="first")
 
 
+def test_stems_end_before_what_has_grown() -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    before = list(pack.stems())
+    assert before == list(pack.splits())
+    wide = pack.learn("pose", head=head(), stem="first")
+    wide.widen((1.0, 1.5))
+    wide.freeze()
+    left = list(pack.stems())
+    assert left == before[: before.index("first") + 1]
+    for stem in left:
+        pack.learn("age", head=head(), stem=stem)
+
+
 def test_the_base_cannot_be_removed_from_under_a_stem() -> None:
     pack = stemmed()
     with pytest.raises(PackingError, match="in use by gender"):

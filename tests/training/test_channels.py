@@ -70,7 +70,7 @@ def test_the_first_task_and_those_on_its_norms_keep_their_channels(
     faces: Path, tmp_path: Path
 ) -> None:
     first = toys.task("base", faces, channels=CHANNELS)
-    with pytest.raises(RecipeError, match=r"'base': channels\.to: .* those of the first task"):
+    with pytest.raises(RecipeError, match=r"'base': channels\.to: .* the first in its network"):
         training.run(toys.recipe(first), tmp_path / "run", cache=tmp_path / "cache")
     recipe = toys.recipe(
         toys.task("base", faces), toys.task("light", faces, channels=CHANNELS), norms="base"

@@ -224,6 +224,17 @@ def test_stems_to_try_have_half_as_much_work_again_above_from_one_to_the_next() 
     assert stems_to_try("auto", pack, possible=False) == [None]
 
 
+def test_stems_to_try_end_before_what_an_older_task_has_widened() -> None:
+    pack = Pack(toys.tiny, example=torch.zeros(1, 3, toys.SIZE, toys.SIZE))
+    pack.learn("base", head=nn.Identity()).freeze()
+    deepest = stems_to_try("auto", pack, possible=True)[0]
+    wide = pack.learn("wide", head=nn.Identity())
+    wide.widen(1.5)
+    wide.freeze()
+    assert deepest is not None
+    assert stems_to_try("auto", pack, possible=True) == [None]
+
+
 # ---------------------------------------------------------------- refusals
 
 
@@ -238,6 +249,15 @@ def test_a_stem_that_does_not_exist_is_refused_before_anything_is_learnt(
 def test_the_first_task_has_no_stem(faces: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="a part of the first task's network"):
         training.run(toys.recipe(toys.task("base", faces, stem="0")), tmp_path)
+
+
+def test_a_stem_that_a_method_cannot_have_is_refused_before_anything_is_learnt(
+    faces: Path, tmp_path: Path
+) -> None:
+    tasks = toys.task("base", faces), toys.task("light", faces, stem="0")
+    with pytest.raises(RecipeError, match="task 'light': stem: '0' is a part of the first"):
+        training.run(toys.recipe(*tasks, method="progressive"), tmp_path)
+    assert "base/train" not in toys.entries(tmp_path)
 
 
 def test_a_method_that_sees_no_base_has_no_stems(faces: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from paenet.packing.parts import PackedLayer, PackedTask, PackWidth
 from paenet.packing.pruning import Schedule, Trial, largest_held, next_share
 from paenet.packing.stems import Split, Stem, Traced, segments, splits, work_of
 from paenet.packing.values import GRIDS, NATIVE
-from paenet.packing.widths import width_above, width_for
+from paenet.packing.widths import weights_at, width_above, width_for
 
 __all__ = [
     "GRIDS",
@@ -37,6 +37,7 @@ __all__ = [
     "scores_of",
     "segments",
     "splits",
+    "weights_at",
     "width_above",
     "width_for",
     "work_of",

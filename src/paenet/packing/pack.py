@@ -156,6 +156,24 @@ class Pack:
             )
         return splits(self.widths[-1].skeleton, self.example)
 
+    def stems(self) -> dict[str, Split]:
+        """Those of `splits` up to which a new task can compute what the base does.
+
+        Once the network was widened, they end before the first layer that has grown.
+
+        Raises:
+            PackingError: where the pack has no task, and as `splits`.
+        """
+        base = self.widths[self._task(str(self.base)).width].skeleton
+        found = {}
+        for name, split in self.splits().items():
+            try:
+                refuse_other_stem(split, base, self.widths[-1].skeleton)
+            except PackingError:
+                break
+            found[name] = split
+        return found
+
     def remove(self, name: str) -> None:
         """Frees a task's weights.
 

@@ -13,20 +13,30 @@ from paenet.packing.stems import Split
 from paenet.packing.widening import Builder, Width
 
 
-def width_for(builder: Builder, ratio: float, current: float = 1.0) -> float:
-    """The uniform width at which the backbone has `ratio` times the packed weights of `current`.
+def width_for(builder: Builder, ratio: float, current: Width = 1.0) -> Width:
+    """The width at which the backbone has `ratio` times the packed weights of `current`.
 
     Args:
-        builder: takes a factor.
+        builder: takes a factor or, where `current` is a mapping, a factor per layer or block.
         ratio: above 1 to widen, between 0 and 1 to narrow.
-        current: the factor that the network has now.
+        current: what the builder was given for the network that there is now.
+
+    Returns:
+        Another factor; or every factor of the mapping, multiplied by the same.
 
     Raises:
         PackingError: where `ratio` is none.
     """
     _refuse_no_ratio(ratio)
-    target = ratio * sum(_weights(builder, current).values())
-    return current * _search(lambda f: sum(_weights(builder, current * f).values()), target, ratio)
+
+    def scaled(factor: float) -> Width:
+        if isinstance(current, Mapping):
+            return {name: factor * value for name, value in ({"*": 1.0} | dict(current)).items()}
+        return factor * float(current)
+
+    target = ratio * sum(weights_at(builder, current).values())
+    found = _search(lambda f: sum(weights_at(builder, scaled(f)).values()), target, ratio)
+    return scaled(found)
 
 
 def width_above(
@@ -48,17 +58,17 @@ def width_above(
     """
     _refuse_no_ratio(ratio)
     now = dict(current) if isinstance(current, Mapping) else {"*": float(current)}
-    weights = _weights(builder, current)
+    weights = weights_at(builder, current)
 
     def widened(factor: float, blocks: Iterable[str]) -> dict[str, float]:
         return now | {block: factor * now.get(block, now.get("*", 1.0)) for block in blocks}
 
     def above(width: Width) -> int:
-        return sum(n for name, n in _weights(builder, width).items() if name not in split.layers)
+        return sum(n for name, n in weights_at(builder, width).items() if name not in split.layers)
 
     def widens(block: str) -> bool:
         try:
-            wider = _weights(builder, widened(2.0, [block]))
+            wider = weights_at(builder, widened(2.0, [block]))
         except Exception:  # whatever a builder raises on a block that has no width of its own
             return False
         stays = all(wider[layer] == weights[layer] for layer in split.layers)
@@ -105,7 +115,7 @@ def _prefixes(layer: str) -> Iterator[str]:
     return (".".join(parts[: i + 1]) for i in range(len(parts)))
 
 
-def _weights(builder: Builder, width: Width) -> dict[str, int]:
+def weights_at(builder: Builder, width: Width) -> dict[str, int]:
     """How many weights each packed layer has at a width."""
     with torch.device("meta"):
         network = builder(width)

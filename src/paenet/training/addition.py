@@ -22,7 +22,7 @@ from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
 from paenet.training.session import Session
 from paenet.training.stages import forget_states
-from paenet.training.stemming import check_stem
+from paenet.training.stemming import can_share, check_stem
 
 PROBES = 64  # images on which the outputs of learnt tasks are held against what they were
 
@@ -57,11 +57,13 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
 
     Raises:
         PackingError: where the network has no such stem.
-        RecipeError, DataError: as `open_split`, but for images that cannot be decoded.
+        RecipeError: where the task can have none, or cannot give channels up; and as `open_split`.
+        DataError: as `open_split`, but for images that cannot be decoded.
     """
     if session.journal.result(f"{plan.name}/learnt") is not None:
         return
-    check_stem(plan.stem, base, session.view)
+    possible = not first and can_share(session.method, plan)
+    check_stem(plan, base, session.view, possible=possible)
     check_channels(plan, first=first, norms=session.recipe.norms)
     check_data(session, plan)
 

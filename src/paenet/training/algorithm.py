@@ -22,7 +22,7 @@ from paenet.training.material import Material
 from paenet.training.session import Session
 from paenet.training.snapping import snap_to_goal
 from paenet.training.stages import TaskTraining
-from paenet.training.stemming import stems_to_try
+from paenet.training.stemming import can_share, stems_to_try
 
 
 def learn(
@@ -41,9 +41,7 @@ def learn(
         GoalMissed: where it is not, and the plan says to stop then.
     """
     plan, method = material.plan, session.method
-    shares = method.sees != "none" and method.widens != "always"
-    possible = shares and material.teacher is None
-    stems = stems_to_try(plan.stem, pack, possible=possible)
+    stems = stems_to_try(plan.stem, pack, possible=can_share(method, plan))
     for stem in stems:
         attempt = Attempt(session, pack, material, threshold, given, stem, stems)
         reached = attempt.train()

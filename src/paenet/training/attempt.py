@@ -7,17 +7,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from paenet.packing import Learner, Pack, width_above, width_for
+from paenet.packing import Learner, Pack, weights_at, width_above, width_for
+from paenet.packing.widening import Builder
 from paenet.tasks import Task
 from paenet.training.base import features_of
 from paenet.training.data import View
 from paenet.training.errors import RunError
 from paenet.training.material import Material
-from paenet.training.plan import TaskPlan
+from paenet.training.plan import TaskPlan, Widen
 from paenet.training.randomness import derive, seeded
 from paenet.training.session import Session
 from paenet.training.stages import TaskTraining
 from paenet.training.stemming import NONE
+
+_LEAST_GROWTH = 1.01  # less is not worth a training
 
 
 class Attempt:
@@ -128,19 +131,29 @@ class Attempt:
 def _next_width(plan: TaskPlan, pack: Pack, learner: Learner) -> Any:
     """The width to widen to; None where nothing that follows the stem can grow, or no further."""
     if plan.widen.width is not None:
-        return plan.widen.width
-    if learner.split is not None and pack.builder is not None:
-        return width_above(pack.builder, learner.split, plan.widen.ratio, learner.width)
-    if pack.builder is None or not isinstance(learner.width, int | float):
+        return None if plan.widen.width == learner.width else plan.widen.width
+    if pack.builder is None or not isinstance(learner.width, int | float | Mapping):
         raise RunError(
-            f"task {plan.name!r}: widen.ratio needs a network of one width factor; give "
-            "widen.width, a factor per layer"
+            f"task {plan.name!r}: widen.ratio needs a network of one width factor, or of one per "
+            "layer; give widen.width"
         )
-    width = width_for(pack.builder, plan.widen.ratio, float(learner.width))
-    if plan.widen.at_most is None:
-        return width
-    most = width_for(pack.builder, plan.widen.at_most)
-    return min(width, most) if most > learner.width else None
+    ratio = _growth(plan.widen, pack.builder, learner)
+    if ratio < _LEAST_GROWTH:
+        return None
+    if learner.split is not None:
+        return width_above(pack.builder, learner.split, ratio, learner.width)
+    return width_for(pack.builder, ratio, learner.width)
+
+
+def _growth(widen: Widen, builder: Builder, learner: Learner) -> float:
+    """How many times the weights that follow its stem a network is to have."""
+    now = weights_at(builder, learner.width)
+    below = sum(now[layer] for layer in learner.split.layers) if learner.split else 0
+    above = sum(now.values()) - below
+    if widen.at_most is None or above == 0:
+        return widen.ratio
+    most = widen.at_most * sum(weights_at(builder, 1.0).values())
+    return min(widen.ratio, (most - below) / above)
 
 
 def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:

@@ -54,14 +54,14 @@ def check_channels(plan: TaskPlan, *, first: bool, norms: str) -> None:
     """Refuses a plan whose task cannot give channels up.
 
     Args:
-        first: whether it is the first task.
+        first: whether it is the first task of its network.
         norms: `own` or `base`.
 
     Raises:
         RecipeError: with the reason.
     """
     if plan.channels.to > 0 and (first or norms == "base"):
-        reason = "others need those of the first task" if first else "norms: base has the base's"
+        reason = "it is the first in its network" if first else "norms: base has the base's"
         raise RecipeError(f"task {plan.name!r}: channels.to: it keeps its channels, for {reason}")
 
 

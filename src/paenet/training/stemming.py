@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from paenet.packing import Learner, Pack, Split, segments, splits
+from paenet.packing import Learner, Method, Pack, Split, segments, splits
 from paenet.packing.stems import refuse_unknown
 from paenet.packing.widening import skeleton_of
 from paenet.training.activations import Keeper, gigabytes, size_of
 from paenet.training.base import Base
 from paenet.training.data import View, place
 from paenet.training.errors import RecipeError
-from paenet.training.material import Material
+from paenet.training.material import Material, make_task
+from paenet.training.plan import TaskPlan
 from paenet.training.session import Session
 from paenet.training.sources import ActivationSource, ImageSource, Source
 
@@ -48,8 +49,7 @@ def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
 
     Args:
         stem: as a plan says it.
-        possible: whether the task sees the base's weights, has the base's width, and learns from
-            labels (a teacher that it imitates would have to see the images themselves).
+        possible: whether a later task can have one; see `can_share`.
 
     Raises:
         RecipeError: where there can be no stem.
@@ -59,22 +59,41 @@ def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
     if pack.base is None or not possible:
         if stem == AUTO:
             return [None]
-        raise RecipeError(
-            f"stem: {stem!r} is a part of the first task's network, which a later task may share "
-            "that sees its weights and learns from labels; say 'none'"
-        )
-    return [*_growing(list(pack.splits().values())), None] if stem == AUTO else [stem]
+        raise RecipeError(_no_stem(stem))
+    return [*_growing(list(pack.stems().values())), None] if stem == AUTO else [stem]
 
 
-def check_stem(stem: str, base: Base, view: View) -> None:
+def can_share(method: Method, plan: TaskPlan) -> bool:
+    """Whether a later task may have a stem: it sees the base's weights and learns from labels.
+
+    A teacher that it imitates would have to see the images themselves.
+    """
+    return method.sees != "none" and method.widens != "always" and make_task(plan).label is not None
+
+
+def check_stem(plan: TaskPlan, base: Base, view: View, *, possible: bool) -> None:
     """Holds a plan's stem to the places where the network can be split.
 
+    Args:
+        possible: whether the task can have one at all; see `stems_to_try`.
+
     Raises:
+        RecipeError: where it cannot.
         PackingError: where there is none of that name.
     """
-    if stem not in (AUTO, NONE):
-        example = torch.zeros(1, 3, view.size, view.size)
-        refuse_unknown(splits(skeleton_of(base.build(1.0)), example), stem)
+    if plan.stem in (AUTO, NONE):
+        return
+    if not possible:
+        raise RecipeError(f"task {plan.name!r}: {_no_stem(plan.stem)}")
+    example = torch.zeros(1, 3, view.size, view.size)
+    refuse_unknown(splits(skeleton_of(base.build(1.0)), example), plan.stem)
+
+
+def _no_stem(stem: str) -> str:
+    return (
+        f"stem: {stem!r} is a part of the first task's network, which a later task may share "
+        "that sees its weights and learns from labels; say 'none'"
+    )
 
 
 def _growing(found: Sequence[Split]) -> list[str]:
