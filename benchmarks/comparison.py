@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.markdown import origin, table
+from benchmarks.markdown import origin, place, table
 from paenet.bench.comparison_plots import names
 from paenet.cli.compare import spread
 
@@ -55,6 +55,8 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         for failure in method["failed"]:
             yield f"`{name}`, seed {failure['seed']}, failed: {failure['reason']}"
             yield ""
+    yield _made(methods)
+    yield ""
     held = [
         run for method in methods.values() for run in method["runs"] if run["fingerprints"]
     ]  # an outcome is not written where one has changed
@@ -66,6 +68,16 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     for name in names(document):
         yield f"![{name}](results/{document['name']}-{name}.svg)"
         yield ""
+
+
+def _made(methods: dict[str, Any]) -> str:
+    """What the runs were made with."""
+    kinds = dict.fromkeys(
+        f"in {run['precision']} on {place(run['versions'])}"
+        for method in methods.values()
+        for run in method["runs"]
+    )
+    return f"The runs were made {'; '.join(kinds)}."
 
 
 def _over(summaries: Sequence[tuple[str, dict[str, Any]]]) -> str:

@@ -9,10 +9,17 @@ from typing import Any
 def origin(document: dict[str, Any]) -> str:
     """The command that wrote a document, and where it ran."""
     versions = document["versions"]
-    where = versions["cuda"] or f"{versions['processor']}, {versions['threads']} threads"
     return (
         f"`{document['command']}` with paenet {versions['paenet']}, torch {versions['torch']}, "
-        f"Python {versions['python']} on {where}."
+        f"Python {versions['python']} on {place(versions)}."
+    )
+
+
+def place(versions: dict[str, Any]) -> str:
+    """The device that computed."""
+    threads = versions["threads"]
+    return versions["cuda"] or (
+        f"{versions['processor']}, {threads} thread{'' if threads == 1 else 's'}"
     )
 
 

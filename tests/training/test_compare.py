@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from paenet import packfile, packing, training
-from paenet.training import rivals, stages
+from paenet.training import precision, rivals, stages
 from paenet.training.comparison import course
 from paenet.training.comparison.outcome import files_of
 from paenet.training.comparison.summary import spread
@@ -130,7 +130,7 @@ def test_a_comparison_that_is_done_is_read_from_its_records(
         raise AssertionError("trained again what is on record")
 
     monkeypatch.setattr(stages, "fit", fit)
-    monkeypatch.setattr(rivals.course, "fit", fit)
+    monkeypatch.setattr(rivals.lessons, "fit", fit)
     again = training.compare(
         two(faces, rate=0.5), METHODS, folder, seeds=SEEDS, command="pae compare"
     )
@@ -154,6 +154,30 @@ def test_a_report_of_another_recipe_counts_for_nothing(faces: Path, tmp_path: Pa
     other = training.compare(two(faces, rate=0.01), ["features"], tmp_path)["methods"]["features"]
     assert other["runs"][0]["digest"] != first["runs"][0]["digest"]
     assert (tmp_path / "features").exists()
+
+
+def test_runs_that_a_later_command_does_not_ask_for_stay_in_the_report(
+    report: dict[str, Any], faces: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "comparison.json").write_text(json.dumps(report))
+    fewer = training.compare(two(faces, rate=0.5), ["features"], tmp_path)
+    known = {run["digest"] for method in report["methods"].values() for run in method["runs"]}
+    assert {run["digest"] for run in fewer["unasked"]} == known
+    again = training.compare(
+        two(faces, rate=0.5), METHODS, tmp_path, seeds=SEEDS, command="pae compare"
+    )
+    assert again["methods"] == report["methods"]
+    assert [run["method"] for run in again["unasked"]] == ["features"]
+
+
+def test_a_format_that_is_to_be_chosen_is_chosen_once(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = iter([True, False, False])
+    monkeypatch.setattr(precision, "gains_by_bfloat16", lambda *given, **more: next(timed))
+    found = training.compare(two(faces, precision="auto"), ["features", "finetune"], tmp_path)
+    runs = [run for method in found["methods"].values() for run in method["runs"]]
+    assert [run["precision"] for run in runs] == ["bf16", "bf16"]
 
 
 def test_the_report_is_written_after_every_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ class Acting(Course):
         if self.method == "fails":
             raise RunError("nothing works")
         if self.method == "dies":
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.method == "errs":
+            raise KeyError("a defect")
         if self.method == "full":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "pack.pae")
         if self.method == "lingers":
@@ -78,14 +81,16 @@ def test_results_are_told_and_threads_are_shared(act: Any) -> None:
     ends = [end for _, end in finished([act("one"), act("other")], 2, heard)]
     share = max(1, torch.get_num_threads() // 2)
     assert ends == [[{"threads": share}]] * 2
-    assert {"one, half-way", "other, half-way", "one, seed 0: a, b"} <= set(heard.lines)
+    assert {
+        f"{name}, seed 0: a, b{said}" for name in ("one", "other") for said in ("", ": half-way")
+    } <= set(heard.lines)
 
 
 def test_a_run_that_fails_or_dies_is_named_and_the_others_go_on(act: Any) -> None:
     courses = [act("dies"), act("fails"), act("works")]
     ends = {course.method: end for course, end in finished(courses, 2, Silent())}
     assert isinstance(ends["dies"], PaenetError)
-    assert "its process died, perhaps for want of memory" in str(ends["dies"])
+    assert "its process was killed, perhaps for want of memory" in str(ends["dies"])
     assert str(ends["fails"]) == "nothing works"
     assert isinstance(ends["works"], list)
 
@@ -94,6 +99,13 @@ def test_what_the_system_refuses_ends_all_as_it_does_without_workers(act: Any) -
     for workers in (1, 2):
         with pytest.raises(OSError, match=r"No space left on device: 'pack\.pae'"):
             list(finished([act("full"), act("works")], workers, Silent()))
+
+
+def test_a_defect_ends_all_as_it_does_without_workers(act: Any) -> None:
+    with pytest.raises(KeyError, match="a defect"):
+        list(finished([act("errs"), act("works")], 1, Silent()))
+    with pytest.raises(RuntimeError, match="errs, seed 0: a, b: ended in a defect"):
+        list(finished([act("errs"), act("works")], 2, Silent()))
 
 
 def test_runs_end_with_the_command(act: Any, tmp_path: Path) -> None:

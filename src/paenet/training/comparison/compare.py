@@ -15,7 +15,9 @@ from paenet.training.comparison.course import courses_of
 from paenet.training.comparison.report import FILE, Report
 from paenet.training.comparison.side_by_side import finished
 from paenet.training.comparison.terms import checked_rates
+from paenet.training.environment import launched
 from paenet.training.errors import RecipeError, RunError
+from paenet.training.precision import choose_precision
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
 from paenet.training.rivals import RIVALS, rival
@@ -73,8 +75,12 @@ def compare(
         raise RecipeError(f"workers: {workers}; give 1 or more")
     rates = checked_rates(rates or {}, dict.fromkeys(methods))
     ordered = [recipe.reordered(order) for order in orders] if orders else [recipe]
+    # Timed once: runs side by side would not all find the same.
+    precision = choose_precision(recipe.precision, launched().device)
     recipes = [
-        each.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds) for each in ordered
+        each.model_copy(update={"seed": seed, "precision": precision})
+        for seed in dict.fromkeys(seeds)
+        for each in ordered
     ]
     reporter = reporter or Silent()
     base_of_recipe(recipe)  # the weights are checked before any run

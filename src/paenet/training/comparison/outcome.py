@@ -69,6 +69,7 @@ def outcome_of_packs(
         "paper_mib": paper,
         "cost": cost,
         "seconds": _seconds(entries),
+        **_circumstances(entries["run"]),
         "owners": None if separate else _owners(packs[0]),
     }
 
@@ -95,6 +96,7 @@ def outcome_of_rival(folder: Path, tasks: Sequence[str], rival: Rival) -> dict[s
         "paper_mib": VALUE_BYTES * sum(map(_parameters, files)) / MIB,
         "cost": rival.passes(len(tasks)),
         "seconds": _seconds(learnt),
+        **_circumstances(entries["run"]),
         "owners": None,
     }
 
@@ -135,12 +137,17 @@ def _hold(folder: Path, packs: Sequence[Pack], learnt: dict[str, dict[str, Any]]
                 )
 
 
+def _circumstances(run: dict[str, Any]) -> dict[str, Any]:
+    """What a run was made with, in which other runs of the report may differ."""
+    return {"precision": run["precision"], "versions": run["versions"]}
+
+
 def _seconds(entries: dict[str, dict[str, Any]]) -> float:
     """Of training; that of a goal's reference is no part of any method."""
     return sum(
         entry.get("seconds", 0.0)
         for key, entry in entries.items()
-        if not key.endswith("/reference-train")
+        if not key.endswith(("/reference-train", "/reference-pretrain"))
     )
 
 

@@ -23,7 +23,8 @@ class Report:
     """What is known of every run that a comparison asks for, kept in `folder/comparison.json`.
 
     A report that is there already is taken up: what it says of a run holds as long as that run
-    would be the same, even where its directory is gone.
+    would be the same, even where its directory is gone. Runs that are not asked for this time stay
+    in it, apart from the others.
 
     Args:
         folder: of the comparison.
@@ -52,11 +53,9 @@ class Report:
         self._limit = limit
         self._failed: dict[str, dict[str, Any]] = {}
         earlier = _read(self._path)
-        self._runs = {
-            digest: earlier[digest]
-            for digest in (self._digest(name, recipe) for name in about for recipe in recipes)
-            if digest in earlier
-        }
+        asked = {self._digest(name, recipe) for name in about for recipe in recipes}
+        self._runs = {digest: run for digest, run in earlier.items() if digest in asked}
+        self._unasked = [run for digest, run in earlier.items() if digest not in asked]
 
     def knows(self, method: str, recipe: Recipe) -> bool:
         """Whether an earlier command found the outcome of a run."""
@@ -65,7 +64,7 @@ class Report:
     def learnt(self, method: str, recipe: Recipe, outcome: dict[str, Any]) -> None:
         """Puts a run's outcome into the report."""
         digest = self._digest(method, recipe)
-        self._runs[digest] = {**_cell(recipe), "digest": digest, **outcome}
+        self._runs[digest] = {"method": method, **_cell(recipe), "digest": digest, **outcome}
         self._write()
 
     def failed(self, method: str, recipe: Recipe, reason: str) -> None:
@@ -92,6 +91,7 @@ class Report:
             "versions": versions(),
             "limit": self._limit,
             "methods": methods,
+            "unasked": self._unasked,
         }
 
     def _write(self) -> None:
@@ -114,11 +114,16 @@ def _cell(recipe: Recipe) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The runs in a report, by digest; none where there is no report."""
+    """All runs in a report, by digest; none where there is no report."""
     if not path.exists():
         return {}
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return {run["digest"]: run for m in document["methods"].values() for run in m["runs"]}
+        asked = [
+            {"method": name, **run}
+            for name, method in document["methods"].items()
+            for run in method["runs"]
+        ]
+        return {run["digest"]: run for run in (*asked, *document.get("unasked", []))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise RunError(f"{path}: is no report of a comparison; move it away") from None

@@ -18,7 +18,7 @@ from paenet.training.progress import Reporter, Silent
 from paenet.workers import become_worker
 
 Outcomes = list[dict[str, Any]]
-_DIED = "its process died, perhaps for want of memory; run the same command with fewer workers"
+_KILLED = "its process was killed, perhaps for want of memory; run it again with fewer workers"
 
 
 def finished(
@@ -33,6 +33,7 @@ def finished(
 
     Raises:
         OSError: where the system refuses a run something; it ends the others, too.
+        RuntimeError: where a run ends in a defect, which its process has printed; likewise.
     """
     if workers == 1:
         for course in courses:
@@ -64,9 +65,9 @@ def _in_processes(
                 try:
                     message = ready.recv()
                 except EOFError:
-                    message = RunError(_DIED)
+                    message = _end_of(course, process)
                 if isinstance(message, str):
-                    reporter.say(f"{course.method}, {message}")
+                    reporter.say(f"{course.title}: {message}")
                     continue
                 if isinstance(message, OSError):  # a full disk is full for all of them
                     raise message
@@ -86,6 +87,14 @@ def _start(course: Course, threads: int) -> tuple[Connection, SpawnProcess]:
     process.start()
     theirs.close()  # so that its death ends the pipe
     return ours, process
+
+
+def _end_of(course: Course, process: SpawnProcess) -> RunError:
+    """Why a process has ended without a word."""
+    process.join()
+    if process.exitcode is not None and process.exitcode >= 0:
+        raise RuntimeError(f"{course.title}: ended in a defect; its traceback is printed above")
+    return RunError(_KILLED)
 
 
 def _work(course: Course, threads: int, pipe: Connection) -> None:

@@ -72,8 +72,10 @@ def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
 def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
     """A task's plan for a method that packs tasks."""
     reference = plan.reference_budget()  # of the budget as it was
+    channels = plan.channels
     if method.separate:
         budget = reference  # a network of its own is what the reference is
+        channels = Channels()
     else:
         grown = method.prunes == "never" and not plan.given
         budget = plan.whole_budget() if grown else plan.budget
@@ -81,7 +83,7 @@ def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
         "goal": plan.goal.model_copy(update={"missed": "keep"}),
         "reference": reference,
         "budget": _at_rate(budget, rate),
-        "channels": _at_rate(plan.channels, rate),
+        "channels": _at_rate(channels, rate),
         "prune": _at_rate(plan.prune, rate),
         "values": _at_rate(plan.values, rate),
     }
