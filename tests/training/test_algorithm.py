@@ -252,7 +252,7 @@ def test_a_stage_whose_state_is_lost_is_named_and_not_replaced_by_another(
     with freezing, monkeypatch.context() as patch:
         patch.setattr(Learner, "freeze", _interrupt)
         training.run(recipe, tmp_path)
-    state = tmp_path / "state-a-prune-2.safetensors"
+    state = tmp_path / "state-a.prune-2.safetensors"
     state.unlink()
     with pytest.raises(RunError, match=rf"{state}: is missing, though the stage is on record"):
         training.run(recipe, tmp_path)

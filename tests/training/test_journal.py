@@ -129,6 +129,16 @@ def test_what_else_a_run_depends_on_is_held_to_as_well(tmp_path: Path) -> None:
         pass
 
 
+def test_what_an_earlier_version_did_not_keep_is_taken_as_it_is_now(tmp_path: Path) -> None:
+    with opened(tmp_path, limit=5):
+        pass
+    with opened(tmp_path, limit=5, weights="abc"):
+        pass
+    changed = r"run.weights: 'abc' there, 'def' here"
+    with pytest.raises(RunError, match=changed), opened(tmp_path, limit=5, weights="def"):
+        pass
+
+
 def test_how_often_work_is_saved_may_change(tmp_path: Path) -> None:
     written(tmp_path, "a/learnt")
     with opened(tmp_path, recipe(checkpoint_seconds=7)) as journal:

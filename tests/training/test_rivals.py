@@ -142,7 +142,7 @@ def test_a_finished_rival_is_not_trained_again(
     def fit(*arguments: Any, **keywords: Any) -> float:
         raise AssertionError("trained again what is on record")
 
-    monkeypatch.setattr(rivals.course, "fit", fit)
+    monkeypatch.setattr(rivals.lessons, "fit", fit)
     learn(two(faces), name, tmp_path / "run")
     assert outcome(tmp_path / "run") == before
 
@@ -203,6 +203,12 @@ def test_a_distilled_identity_is_learnt_beside_labels(
 
 
 @pytest.mark.parametrize("name", ["finetune", "joint"])
+def test_a_rival_refuses_other_data_to_start_with(name: str, faces: Path, tmp_path: Path) -> None:
+    task = toys.task("a", faces, pretrain={"data": {"table": str(faces)}})
+    with pytest.raises(RecipeError, match="task 'a': pretrain: only packs"):
+        learn(toys.recipe(task), name, tmp_path / "run")
+
+
 def test_a_rival_refuses_a_stem(name: str, faces: Path, tmp_path: Path) -> None:
     recipe = toys.recipe(toys.task("a", faces), toys.task("b", faces, stem="0"))
     with pytest.raises(RecipeError, match=r"task 'b': stem: '0' is a part of the first task's"):

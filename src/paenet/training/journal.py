@@ -18,6 +18,8 @@ from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
+_LATER_FACTS = ("weights",)  # which a record of an early version does not have
+
 
 class Journal:
     """What a run has done so far: one JSON line per finished stage, in `record.jsonl`.
@@ -138,7 +140,7 @@ class Journal:
         now = self._document()
         if path.exists():
             try:
-                before = _completed(yaml.safe_load(path.read_text(encoding="utf-8")))
+                before = self._completed(yaml.safe_load(path.read_text(encoding="utf-8")))
                 difference = _difference(self._settled(before), self._settled(yaml.safe_load(now)))
             except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
                 raise RunError(
@@ -165,24 +167,24 @@ class Journal:
         tasks = document["tasks"][: len(learnt)]
         return {**document, "tasks": tasks, "checkpoint_seconds": None}
 
+    def _completed(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What an earlier version wrote, with the keys that have come since.
+
+        What is no recipe of today stays as it is: how it differs will be said.
+        """
+        recipe = {key: value for key, value in document.items() if key != "run"}
+        try:
+            recipe = yaml.safe_load(dump_recipe(Recipe.model_validate(recipe)))
+        except ValueError:
+            return document
+        since = {key: self._facts[key] for key in _LATER_FACTS if key in self._facts}
+        return recipe | {"run": since | document["run"]}
+
     def _is_learnt(self, task: str) -> bool:
         return f"{task}/learnt" in self._done
 
     def _document(self) -> str:
         return dump_recipe(self._recipe) + yaml.safe_dump({"run": self._facts}, sort_keys=False)
-
-
-def _completed(document: dict[str, Any]) -> dict[str, Any]:
-    """A recipe that an earlier version wrote, with the keys that have come since.
-
-    What is no recipe of today stays as it is: how it differs will be said.
-    """
-    recipe = {key: value for key, value in document.items() if key != "run"}
-    try:
-        completed = yaml.safe_load(dump_recipe(Recipe.model_validate(recipe)))
-    except ValueError:
-        return document
-    return document | completed
 
 
 def _unwritable(path: Path, error: OSError) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from paenet.files import replacing
@@ -38,19 +39,20 @@ def reference(session: Session, fresh: Pack, material: Material) -> dict[str, An
     if found is not None:
         return found
     path = session.cache / "references" / f"{_digest(session, material)}.json"
-    result = _kept(path)
+    result = _kept(session, path)
     if result is None:
         with _alone(session, path, material.plan.name):
-            result = _kept(path) or _found_out(session, fresh, material, path)
+            result = _kept(session, path) or _found_out(session, fresh, material, path)
     return session.journal.write(key, **result)
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
-    """What an earlier run found out."""
-    if not path.exists():
-        return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result
+def _kept(session: Session, path: Path) -> dict[str, Any] | None:
+    """What an earlier run found out, as the first of several processes sees it."""
+    told: list[dict[str, Any] | None] = [None]
+    if session.accelerator.is_main_process and path.exists():
+        told = [json.loads(path.read_text(encoding="utf-8"))]
+    broadcast_object_list(told)
+    return told[0]
 
 
 def _found_out(session: Session, fresh: Pack, material: Material, path: Path) -> dict[str, Any]:

@@ -93,9 +93,9 @@ def open_session(
     processes = launched()
     if reporter is None or not processes.is_main_process:
         reporter = Silent()
-    journal = Journal(
-        folder, recipe, {"limit": limit, **(facts or {})}, writes=processes.is_main_process
-    )
+    weights = None if base.weights is None else base.weights["sha256"]
+    facts = {"limit": limit, "weights": weights, **(facts or {})}
+    journal = Journal(folder, recipe, facts, writes=processes.is_main_process)
     with ExitStack() as stack:
         stack.callback(reporter.close)
         with processes.main_process_first():
@@ -111,7 +111,7 @@ def open_session(
             view=base.view,
             limit=limit,
             precision=precision,
-            weights=None if base.weights is None else base.weights["sha256"],
+            weights=weights,
             accelerator=Accelerator(mixed_precision="bf16" if precision == "bf16" else "no"),
             journal=journal,
             reporter=reporter,

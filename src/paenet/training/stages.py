@@ -243,4 +243,4 @@ def forget_states(session: Session, task: str) -> None:
 
 
 def _state_file(session: Session, key: str) -> Path:
-    return session.folder / f"state-{key.replace('/', '-')}.safetensors"
+    return session.folder / f"state-{key.replace('/', '.')}.safetensors"  # no dots in a name

@@ -62,11 +62,11 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer | None = None
     """
     tensors = load_tensors(path)
     try:
-        module.load_state_dict(_under("module.", tensors))
+        module.load_state_dict(under("module.", tensors))
     except RuntimeError as error:
         raise _unusable(path, error) from None
     if optimizer is not None:
-        _restore_optimizer(optimizer, _under("optimizer.", tensors))
+        _restore_optimizer(optimizer, under("optimizer.", tensors))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -106,7 +106,8 @@ def _like(parameter: Tensor, saved: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=saved.dtype).copy_(saved)
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
     return {
         key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
     }

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from paenet.errors import suggest
 from paenet.packing import METHODS
 from paenet.training.errors import RecipeError
-from paenet.training.rivals.course import files_of, run_rival
 from paenet.training.rivals.finetune import FineTune
 from paenet.training.rivals.joint import Joint
+from paenet.training.rivals.lessons import files_of, run_rival
 from paenet.training.rivals.lora import Lora
 from paenet.training.rivals.rival import Rival, Start
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from paenet.training.material import Material
 from paenet.training.plan import TaskPlan
-from paenet.training.rivals.rival import Kept, Lesson, Rival, Start, under
+from paenet.training.rivals.rival import Kept, Lesson, Rival, Start
+from paenet.training.state import under
 
 
 class FineTune(Rival):

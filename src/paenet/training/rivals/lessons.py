@@ -55,7 +55,7 @@ def run_rival(
     ) as session:
         rival = make(Start(session, base))
         rival.check()
-        _Course(session, rival).run()
+        _Lessons(session, rival).run()
     return rival
 
 
@@ -64,7 +64,7 @@ def files_of(folder: Path) -> list[Path]:
     return sorted([*folder.glob("task-*.safetensors"), *folder.glob("base.safetensors")])
 
 
-class _Course:
+class _Lessons:
     """The lessons of one rival."""
 
     def __init__(self, session: Session, rival: Rival) -> None:

@@ -14,7 +14,8 @@ from paenet.training.errors import RecipeError, RunError
 from paenet.training.material import Material
 from paenet.training.plan import TaskPlan
 from paenet.training.randomness import derive, seeded
-from paenet.training.rivals.rival import Kept, Lesson, Rival, Start, under
+from paenet.training.rivals.rival import Kept, Lesson, Rival, Start
+from paenet.training.state import under
 
 RANK = 8
 ADAPTED = (nn.Conv2d, nn.Linear)

@@ -128,6 +128,11 @@ class Rival(ABC):
             RecipeError: with the reason.
         """
         for plan in self.start.session.recipe.tasks:
+            if plan.pretrain is not None:
+                raise RecipeError(
+                    f"task {plan.name!r}: pretrain: only packs and networks of their own are "
+                    "trained on other data first; leave it out to compare"
+                )
             try:
                 stems_to_try(plan.stem, self.start.pack, possible=False)
             except RecipeError as error:
@@ -161,10 +166,3 @@ class Rival(ABC):
     def passes(self, tasks: int) -> float:
         """Forward passes of a dense network that all of so many tasks take on one image."""
         return 1.0 if self.shares else float(tasks)
-
-
-def under(prefix: str, tensors: Kept) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
-    return {
-        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-    }
