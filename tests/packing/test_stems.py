@@ -248,6 +248,11 @@ def test_a_stem_that_cannot_be_is_refused(arguments: dict[str, str], message: st
         pack.learn("gender", head=head(), **arguments)
 
 
+def test_an_empty_pack_has_no_stems() -> None:
+    with pytest.raises(PackingError, match="has no task yet"):
+        packed(blocks).stems()
+
+
 def test_the_first_task_has_no_stem() -> None:
     with pytest.raises(PackingError, match="which the task must see"):
         packed(blocks).learn("identity", head=head(), stem="first")

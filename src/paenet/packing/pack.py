@@ -164,7 +164,9 @@ class Pack:
         Raises:
             PackingError: where the pack has no task, and as `splits`.
         """
-        base = self.widths[self._task(str(self.base)).width].skeleton
+        if self.base is None:
+            raise PackingError("the pack has no task yet: a stem is a part of the first one's")
+        base = self.widths[self.tasks[self.base].width].skeleton
         found = {}
         for name, split in self.splits().items():
             try:
