@@ -55,8 +55,7 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         for failure in method["failed"]:
             yield f"`{name}`, seed {failure['seed']}, failed: {failure['reason']}"
             yield ""
-    yield _made(methods)
-    yield ""
+    yield from _made(methods)
     held = [
         run for method in methods.values() for run in method["runs"] if run["fingerprints"]
     ]  # an outcome is not written where one has changed
@@ -70,14 +69,17 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         yield ""
 
 
-def _made(methods: dict[str, Any]) -> str:
-    """What the runs were made with."""
+def _made(methods: dict[str, Any]) -> Iterable[str]:
+    """What the runs were made with, as far as they say."""
     kinds = dict.fromkeys(
         f"in {run['precision']} on {place(run['versions'])}"
         for method in methods.values()
         for run in method["runs"]
+        if "versions" in run
     )
-    return f"The runs were made {'; '.join(kinds)}."
+    if kinds:
+        yield f"The runs were made {'; '.join(kinds)}."
+        yield ""
 
 
 def _over(summaries: Sequence[tuple[str, dict[str, Any]]]) -> str:
