@@ -96,7 +96,9 @@ def test_too_many_broken_images_stop_and_name_the_key(
     path: Path, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "2.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"labels\.csv: 1 of 4 images are broken.*max_broken") as e:
+    with pytest.raises(
+        DataError, match=r"labels\.csv: at least 1 of 4 images are broken.*max_broken"
+    ) as e:
         Images(read_table(path), 12, folder, max_broken=0.2)
     assert "2.png" in str(e.value)
     assert "\n" not in str(e.value)

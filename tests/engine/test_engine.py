@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.engine import Engine, EngineError
-from paenet.engine import precision as measuring
+from paenet.engine import engine as engines
 from paenet.engine.prepacking import PrepackedConv2d, can_prepack
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
@@ -157,17 +157,26 @@ def test_bfloat16_is_not_prepacked_where_onednn_cannot(
         engine(images())
 
 
-@pytest.mark.parametrize(("share", "dtype"), [(0.5, torch.bfloat16), (0.95, torch.float32)])
+@pytest.mark.parametrize(("gains", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_auto_takes_what_is_faster(
-    pack: Pack, share: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    pack: Pack, gains: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measuring.gains_by_bfloat16.cache_clear()
-    monkeypatch.setattr(measuring, "_pass", lambda *, half: share if half else 1.0)
+    monkeypatch.setattr(engines, "gains_by_bfloat16", lambda device: gains)
     assert Engine(pack).dtype == dtype
-    measuring.gains_by_bfloat16.cache_clear()
 
 
 # ---------------------------------------------------------------- use
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [([[0.0]], "list"), (images().numpy(), "ndarray"), (images().byte(), r"torch\.uint8")],
+)
+def test_what_is_no_tensor_of_normalised_pixels_is_refused(
+    pack: Pack, given: Any, found: str
+) -> None:
+    with pytest.raises(EngineError, match=f"images are {found}; give a tensor of floating point"):
+        Engine(pack)(given)
 
 
 def test_threads_may_ask_at_the_same_time(pack: Pack) -> None:

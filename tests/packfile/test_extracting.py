@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from paenet.packfile import PackFileError, check, describe, extract, read
+from paenet.packfile import PackFileError, check, describe, extract, merge, read
 from tests.packfile.files import SPEC, grown, saved
 from tests.packing.networks import Promise, batch_norm, packed, teach
 
@@ -28,6 +28,17 @@ def test_extracted_tasks_compute_what_they_did_and_the_file_is_left_as_it_was(
     promise.check(found.pack)
     assert found.spec == SPEC
     assert check(tmp_path / "age.pae", backbone=batch_norm).ok
+
+
+def test_a_file_that_is_there_already_stays(tmp_path: Path) -> None:
+    pack, _ = grown()
+    path = saved(pack, tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(PackFileError, match=r"exists already; remove it, or choose another name"):
+        extract(path, ["base"], path, backbone=batch_norm)
+    with pytest.raises(PackFileError, match=r"exists already"):
+        merge(path, path, path, backbone=batch_norm)
+    assert path.read_bytes() == before
 
 
 def test_what_others_own_is_not_in_the_file(tmp_path: Path) -> None:

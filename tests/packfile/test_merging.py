@@ -63,6 +63,7 @@ def merged(*files: Path) -> Pack:
     names = merge(*files, out, backbone=batch_norm)
     assert check(out, backbone=batch_norm).ok
     pack = again(out)
+    out.unlink()  # for the next
     assert list(pack.tasks) == names
     for file in files:
         for name, task in again(file).tasks.items():

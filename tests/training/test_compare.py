@@ -173,10 +173,10 @@ def test_runs_that_a_later_command_does_not_ask_for_stay_in_the_report(
 def test_a_format_that_is_to_be_chosen_is_chosen_once(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timed = iter([True, False, False])
-    monkeypatch.setattr(precision, "gains_by_bfloat16", lambda *given, **more: next(timed))
-    found = training.compare(two(faces, precision="auto"), ["features", "finetune"], tmp_path)
-    runs = [run for method in found["methods"].values() for run in method["runs"]]
+    found = iter([True, False, False])
+    monkeypatch.setattr(precision, "gains_by_bfloat16", lambda device: next(found))
+    report = training.compare(two(faces, precision="auto"), ["features", "finetune"], tmp_path)
+    runs = [run for method in report["methods"].values() for run in method["runs"]]
     assert [run["precision"] for run in runs] == ["bf16", "bf16"]
 
 

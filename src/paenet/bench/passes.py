@@ -105,7 +105,7 @@ def dense_bfloat16(pack: Pack) -> Answer | None:
 
 
 def _gains() -> bool:
-    return gains_by_bfloat16(torch.device("cpu"), training=False)
+    return gains_by_bfloat16(torch.device("cpu"))
 
 
 def _of_base(pack: Pack) -> nn.Module:

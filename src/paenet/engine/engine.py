@@ -99,7 +99,7 @@ class Engine:
             self.network = OnnxNetwork(model_bytes(sources, network))
             return
         if dtype == "auto":
-            gains = gains_by_bfloat16(self.device, training=False)
+            gains = gains_by_bfloat16(self.device)
             dtype = "bfloat16" if gains else "float32"
         self.dtype = _TYPES[dtype]
         self.network = network.to(self.device, self.dtype)
@@ -115,8 +115,14 @@ class Engine:
             images: `(N, …)`, normalised as `input` says, on any device; N at least 1.
 
         Raises:
-            EngineError: where the shape is another than the networks'.
+            EngineError: where they are no tensor of floating point, or of another shape than the
+                networks'.
         """
+        if not isinstance(images, Tensor) or not images.is_floating_point():
+            found = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise EngineError(
+                f"images are {found}; give a tensor of floating point, as engine.input says"
+            )
         if self._shape is not None and tuple(images.shape[1:]) != self._shape:
             sizes = ", ".join(map(str, self._shape))
             raise EngineError(

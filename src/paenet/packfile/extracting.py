@@ -10,7 +10,7 @@ from torch import nn
 from paenet.errors import suggest
 from paenet.packfile.errors import PackFileError, naming
 from paenet.packfile.reading import read
-from paenet.packfile.writing import write
+from paenet.packfile.writing import refuse_existing, write
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
 
@@ -36,9 +36,11 @@ def extract(
         The names of the tasks that are in it.
 
     Raises:
-        PackFileError: where there is no such task, or a file cannot be read or written.
+        PackFileError: where there is no such task, `out` exists already, or a file cannot be read
+            or written.
     """
     path, out = Path(path), Path(out)
+    refuse_existing(out)
     held = read(path, backbone=backbone)
     with naming(path):
         kept = needed(held.pack, tasks)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.reading import PackFile, read
-from paenet.packfile.writing import write
+from paenet.packfile.writing import refuse_existing, write
 from paenet.packing import Pack, PackedTask
 from paenet.packing.parts import FREE, PackWidth
 from paenet.packing.widening import Builder, Maps, compose
@@ -37,8 +37,9 @@ def merge(
 
     Raises:
         PackFileError: where they did not grow from one base, two tasks of one name differ, both
-            were widened, or two tasks own the same weight; says which.
+            were widened, or two tasks own the same weight; says which. Where `out` exists already.
     """
+    refuse_existing(Path(out))
     files = [(str(path), read(path, backbone=backbone)) for path in (first, second)]
     # What was widened holds the other: a narrow network has a place in a wide one, not vice versa.
     files.sort(key=lambda file: -file[1].pack.weights())

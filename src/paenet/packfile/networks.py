@@ -86,7 +86,7 @@ def _built(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise PackFileError(
             f"the backbone cannot be built at width {width} ({reason}); "
-            "check that the file and the builder belong together"
+            "give the file's own builder, a function of the width, or the module itself"
         ) from error
 
 

@@ -17,6 +17,16 @@ from paenet.packfile.streams import LEVEL, LEVELS
 from paenet.packing import Pack, PackedTask
 
 
+def refuse_existing(out: Path) -> None:
+    """Refuses to make a new file where there is one, which may be the one it is made from.
+
+    Raises:
+        PackFileError: says so.
+    """
+    if out.exists():
+        raise PackFileError(f"{out}: exists already; remove it, or choose another name")
+
+
 def write(
     pack: Pack,
     path: str | Path,

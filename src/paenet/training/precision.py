@@ -15,4 +15,4 @@ def choose_precision(wanted: Literal["auto", "float32", "bf16"], device: torch.d
     """The format to train in; `auto` takes bfloat16 autocast where `device` gains by it."""
     if wanted != "auto":
         return wanted
-    return "bf16" if gains_by_bfloat16(device, training=True) else "float32"
+    return "bf16" if gains_by_bfloat16(device) else "float32"

@@ -75,7 +75,7 @@ def compare(
         raise RecipeError(f"workers: {workers}; give 1 or more")
     rates = checked_rates(rates or {}, dict.fromkeys(methods))
     ordered = [recipe.reordered(order) for order in orders] if orders else [recipe]
-    # Timed once: runs side by side would not all find the same.
+    # For all runs, wherever each goes on.
     precision = choose_precision(recipe.precision, launched().device)
     recipes = [
         each.model_copy(update={"seed": seed, "precision": precision})
