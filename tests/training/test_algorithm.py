@@ -192,12 +192,17 @@ def test_a_missed_goal_may_be_kept_and_is_recorded_as_missed(
     assert pack.weights("a") == 329  # pruned while what was reached, not the goal, held
 
 
-def test_widening_needs_one_width_factor_or_widths_of_its_own(faces: Path, tmp_path: Path) -> None:
+def test_a_network_with_widths_of_its_own_is_widened_by_a_ratio_too(
+    faces: Path, tmp_path: Path
+) -> None:
     goal = {"at_least": 2, "missed": "keep"}
     first = toys.task("a", faces, goal=goal, widen={"width": {"0": 1.5}}, prune={"stages": 0})
     second = toys.task("b", faces, goal=goal)
-    with pytest.raises(RunError, match=r"task 'b': widen\.ratio needs .* give widen\.width"):
-        training.run(toys.recipe(first, second), tmp_path)
+    path = training.run(toys.recipe(first, second), tmp_path)
+    before, after = (at.width for at in packfile.read(path, backbone=toys.tiny).pack.widths[-2:])
+    assert before == {"0": 1.5}
+    assert after["0"] == pytest.approx(1.5 * after["*"])
+    assert after["*"] > 1
 
 
 # ---------------------------------------------------------------- methods
