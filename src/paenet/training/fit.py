@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from paenet.packing import scores_of
 from paenet.training.batches import Batches
+from paenet.training.capture import Loss, captured
 from paenet.training.errors import RunError
 from paenet.training.progress import Reporter
 from paenet.training.randomness import derive
@@ -140,10 +141,13 @@ def fit(
     model.train()
     reporter.begin(stage.key, steps, done, stage.status)
     started = saved = time.monotonic()
+    compute: Loss = model
+    if done < steps:
+        compute = captured(model, batches(done, accelerator.device), accelerator)
     for step in range(done, steps):
         # Dropout and the like: what they draw depends on the step, not on what ran before it.
         torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
-        loss = model(*batches(step, accelerator.device))
+        loss = compute(*batches(step, accelerator.device))
         if not torch.isfinite(loss):
             raise RunError(
                 f"{stage.key}: the loss is {loss.item()} at step {step}; lower the learning rate "
@@ -164,6 +168,7 @@ def fit(
             save_state(checkpoint, trainee, optimizer, facts | progress)
             saved = now
     _agree_on_statistics(trainee, accelerator)
+    del compute  # with what a GPU keeps for it
     accelerator.free_memory()
     return spent + time.monotonic() - started
 

@@ -61,8 +61,8 @@ class ImageSource:
     def varied(
         self, rows: NDArray[np.int64], draw: torch.Generator, device: torch.device
     ) -> Tensor:
-        pixels = augment(self.split.images(rows).float(), self.augment, draw)
-        return self.view.normalise(pixels.to(device))
+        pixels = augment(self.split.images(rows).to(device), self.augment, draw)
+        return self.view.normalise(pixels)
 
 
 @dataclass(frozen=True)
