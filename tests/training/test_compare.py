@@ -140,11 +140,13 @@ def test_a_comparison_that_is_done_is_read_from_its_records(
 def test_a_run_whose_directory_is_gone_counts_as_the_report_has_it(
     report: dict[str, Any], faces: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "comparison.json").write_text(json.dumps(report))
+    file = tmp_path / "comparison.json"
+    file.write_text(json.dumps(report | {"command": "another"}))
     again = training.compare(
         two(faces, rate=0.5), METHODS, tmp_path, seeds=SEEDS, command="pae compare"
     )
     assert again == report
+    assert json.loads(file.read_text()) == report
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.json"]
 
 

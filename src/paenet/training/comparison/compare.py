@@ -106,6 +106,7 @@ def compare(
     if not any(method["runs"] for method in document["methods"].values()):
         name, method = next(iter(document["methods"].items()))
         raise RunError(f"no method came to its end; {name}: {method['failed'][0]['reason']}")
+    report.write()  # where every run is known, too: another command may have asked for others
     return document
 
 

@@ -65,12 +65,12 @@ class Report:
         """Puts a run's outcome into the report."""
         digest = self._digest(method, recipe)
         self._runs[digest] = {"method": method, **_cell(recipe), "digest": digest, **outcome}
-        self._write()
+        self.write()
 
     def failed(self, method: str, recipe: Recipe, reason: str) -> None:
         """Puts into the report why there is no outcome."""
         self._failed[self._digest(method, recipe)] = {**_cell(recipe), "reason": reason}
-        self._write()
+        self.write()
 
     def document(self) -> dict[str, Any]:
         """The report, as JSON; docs/compare.md describes it."""
@@ -94,7 +94,8 @@ class Report:
             "unasked": self._unasked,
         }
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Puts the report into its file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._path) as beside:
             beside.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
