@@ -59,11 +59,12 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     held = [
         run for method in methods.values() for run in method["runs"] if run["fingerprints"]
     ]  # an outcome is not written where one has changed
-    yield (
-        f"In the {len(held)} runs of packs every task has at the end the fingerprint that it had "
-        "when it was learnt."
-    )
-    yield ""
+    if held:
+        yield (
+            "In every run of packs each task has at the end the fingerprint that it had when it "
+            f"was learnt ({len(held)} of {len(held)})."
+        )
+        yield ""
     for name in names(document):
         yield f"![{name}](results/{document['name']}-{name}.svg)"
         yield ""
@@ -94,7 +95,7 @@ def _validation(summaries: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[str
         for name, summary in summaries
         if name == "individual"
     }
-    if not alone:
+    if not alone or all(name == "individual" for name, _ in summaries):
         return
     tasks = list(summaries[0][1]["tasks"])
     yield (
