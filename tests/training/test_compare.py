@@ -150,6 +150,22 @@ def test_a_run_whose_directory_is_gone_counts_as_the_report_has_it(
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.json"]
 
 
+def test_reports_of_other_machines_make_one(
+    report: dict[str, Any], faces: Path, tmp_path: Path
+) -> None:
+    for seed in SEEDS:
+        part = {
+            name: {"runs": [run for run in method["runs"] if run["seed"] == seed]}
+            for name, method in report["methods"].items()
+        }
+        (tmp_path / f"comparison-{seed}.json").write_text(json.dumps({"methods": part}))
+    again = training.compare(
+        two(faces, rate=0.5), METHODS, tmp_path, seeds=SEEDS, command="pae compare"
+    )
+    assert again == report
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
 def test_a_report_of_another_recipe_counts_for_nothing(faces: Path, tmp_path: Path) -> None:
     first = training.compare(two(faces), ["features"], tmp_path)["methods"]["features"]
     shutil.rmtree(tmp_path / "features")

@@ -16,15 +16,17 @@ from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe
 
 FILE = "comparison.json"
+_ELSEWHERE = "comparison-*.json"  # reports of other machines, put beside it
 _NO_MATTER = {"method", "checkpoint_seconds"}
 
 
 class Report:
     """What is known of every run that a comparison asks for, kept in `folder/comparison.json`.
 
-    A report that is there already is taken up: what it says of a run holds as long as that run
-    would be the same, even where its directory is gone. Runs that are not asked for this time stay
-    in it, apart from the others.
+    A report that is there already is taken up, and so are those of other machines, put beside it as
+    `comparison-NAME.json`: what they say of a run holds as long as that run would be the same, even
+    where its directory is gone. Runs that are not asked for this time stay in it, apart from the
+    others.
 
     Args:
         folder: of the comparison.
@@ -34,7 +36,7 @@ class Report:
         command, limit: kept in the report.
 
     Raises:
-        RunError: where the file there is no report.
+        RunError: where a file there is no report.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Report:
         self._command = command
         self._limit = limit
         self._failed: dict[str, dict[str, Any]] = {}
-        earlier = _read(self._path)
+        earlier: dict[str, dict[str, Any]] = {}
+        for path in (*sorted(folder.glob(_ELSEWHERE)), self._path):
+            earlier |= _read(path)
         asked = {self._digest(name, recipe) for name in about for recipe in recipes}
         self._runs = {digest: run for digest, run in earlier.items() if digest in asked}
         self._unasked = [run for digest, run in earlier.items() if digest not in asked]
