@@ -23,18 +23,20 @@ from paenet.training.session import Session
 from paenet.training.snapping import snap_to_goal
 from paenet.training.stages import TaskTraining
 from paenet.training.stemming import can_share, stems_to_try
+from paenet.training.threshold import Threshold
 
 
 def learn(
     session: Session,
     pack: Pack,
     material: Material,
-    threshold: float,
+    goal: float,
     given: Mapping[str, Tensor] | None,
 ) -> Learner:
     """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
 
     Args:
+        goal: the least of its metric on validation that holds.
         given: the state of the network that the pack was started from, where it is at hand.
 
     Raises:
@@ -43,30 +45,29 @@ def learn(
     plan, method = material.plan, session.method
     stems = stems_to_try(plan.stem, pack, possible=can_share(method, plan))
     for stem in stems:
+        threshold = Threshold(goal, plan.goal.within or 0.0)
         attempt = Attempt(session, pack, material, threshold, given, stem, stems)
         reached = attempt.train()
-        if reached >= threshold:
+        if threshold.holds(reached):
             break
         if stem != stems[-1]:
             attempt.give_up()
     training, key = attempt.training, attempt.key
-    if reached < threshold:
+    if not threshold.holds(reached):
         if plan.goal.missed == "stop" and session.limit is None:
-            raise GoalMissed(_missed(material, reached, threshold, attempt.widened, session))
-        # Prune while what was reached holds, as loosely as the goal: a task that asked for more
-        # than it could have must not keep all the free weights.
-        threshold = reached - (plan.goal.within or 0.0)
+            raise GoalMissed(_missed(material, reached, goal, attempt.widened, session))
+        threshold.settle_for(reached)
     if plan.channels.to > 0:
-        key = give_channels_up(training, pack, threshold, key)
+        key = give_channels_up(training, pack, key)
     if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
-        key = _prune(training, threshold, key)
+        key = _prune(training, key)
     if plan.values.grid != NATIVE:
-        snap_to_goal(training, threshold, key)
+        snap_to_goal(training, key)
     training.refuse_missing()
     return training.learner
 
 
-def _prune(training: TaskTraining, threshold: float, held: str) -> str:
+def _prune(training: TaskTraining, held: str) -> str:
     """Prunes in stages, retrains after each, and goes back to the last that held the goal.
 
     Args:
@@ -83,9 +84,9 @@ def _prune(training: TaskTraining, threshold: float, held: str) -> str:
         key = f"{name}/prune-{len(trials) + 1}"
         training.learner.prune(share, rank=plan.rank)
         reached = training.stage(key, plan.epochs, rate)
-        holds = reached >= threshold or training.session.method.prunes == "by-ratio"
+        holds = training.judge(f"pruned to {share:.1%} released", reached)
+        holds = holds or training.session.method.prunes == "by-ratio"
         trials.append(Trial(share, holds))
-        training.tell(f"pruned to {share:.1%} released", reached, threshold)
         if holds:
             training.forget(held)
             held = key
@@ -99,9 +100,7 @@ def _prune(training: TaskTraining, threshold: float, held: str) -> str:
     return held
 
 
-def _missed(
-    material: Material, reached: float, threshold: float, widened: int, session: Session
-) -> str:
+def _missed(material: Material, reached: float, goal: float, widened: int, session: Session) -> str:
     plan = material.plan
     more = (
         f"{_after(widened)}; raise widen.times or budget.epochs, or ask for less"
@@ -110,7 +109,7 @@ def _missed(
     )
     return (
         f"task {plan.name!r}: reached {material.task.metric} {reached:.4f} of the goal "
-        f"{threshold:.4f}{more} (goal.missed: keep goes on regardless); "
+        f"{goal:.4f}{more} (goal.missed: keep goes on regardless); "
         "the tasks learnt so far are kept"
     )
 

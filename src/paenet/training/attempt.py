@@ -19,6 +19,7 @@ from paenet.training.randomness import derive, seeded
 from paenet.training.session import Session
 from paenet.training.stages import TaskTraining
 from paenet.training.stemming import NONE
+from paenet.training.threshold import Threshold
 
 _LEAST_GROWTH = 1.01  # less is not worth a training
 
@@ -27,6 +28,7 @@ class Attempt:
     """A learner of a task, with the stages that it has gone through.
 
     Args:
+        threshold: of its stages.
         given: the state of the network that the pack was started from, where it is at hand.
         stem: of the learner.
         stems: all that may be tried.
@@ -42,14 +44,13 @@ class Attempt:
         session: Session,
         pack: Pack,
         material: Material,
-        threshold: float,
+        threshold: Threshold,
         given: Mapping[str, Tensor] | None,
         stem: str | None,
         stems: Sequence[str | None],
     ) -> None:
         plan, method = material.plan, session.method
         self._pack = pack
-        self._threshold = threshold
         self._seed = derive(session.recipe.seed, plan.name)
         self._stem = stem
         # The stages of an only attempt need no more than their own names.
@@ -89,14 +90,14 @@ class Attempt:
         self.key = f"{plan.name}/train{self._suffix}"
         first = f"{plan.name}/pretrain{self._suffix}"
         if plan.pretrain is not None:
-            training.tell("pretrained", training.pretrain(first), self._threshold)
+            training.judge("pretrained", training.pretrain(first))
         reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
         if plan.pretrain is not None:
             training.forget(first)
         after = "" if self._stem is None else f" after stem {self._stem!r}"
-        training.tell(f"trained{after}", reached, self._threshold)
+        holds = training.judge(f"trained{after}", reached)
         times = plan.widen.times if widens == "when-missed" else 0
-        while reached < self._threshold and self.widened < times:
+        while not holds and self.widened < times:
             width = self._wider()
             if width is None:
                 break
@@ -106,7 +107,7 @@ class Attempt:
             reached = training.stage(self.key, plan.budget.epochs, plan.budget.rate)
             training.forget(before)
             weights = f"{training.learner.weights:,} weights"
-            training.tell(f"widened to {weights}{after}", reached, self._threshold)
+            holds = training.judge(f"widened to {weights}{after}", reached)
         return reached
 
     def give_up(self) -> None:

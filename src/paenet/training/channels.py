@@ -11,7 +11,7 @@ from paenet.training.randomness import derive
 from paenet.training.stages import TaskTraining
 
 
-def give_channels_up(training: TaskTraining, pack: Pack, threshold: float, held: str) -> str:
+def give_channels_up(training: TaskTraining, pack: Pack, held: str) -> str:
     """Takes channels away in stages, retrains after each, and keeps the last that held the goal.
 
     Args:
@@ -38,9 +38,9 @@ def give_channels_up(training: TaskTraining, pack: Pack, threshold: float, held:
         key = f"{plan.name}/channels-{stage}"
         undo = training.narrow(width, derive(training.session.recipe.seed, plan.name, key))
         reached = training.stage(key, plan.channels.epochs, rate)
-        trials.append(Trial(share, reached >= threshold))
-        training.tell(f"{share:.1%} of its weights given up in channels", reached, threshold)
-        if not trials[-1].held:
+        holds = training.judge(f"{share:.1%} of its weights given up in channels", reached)
+        trials.append(Trial(share, holds))
+        if not holds:
             training.forget(key)
             undo()
             training.restore(held)

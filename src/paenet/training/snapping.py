@@ -9,7 +9,7 @@ from paenet.training.stages import TaskTraining
 CANDIDATES = ("codebook3", "codebook4", "codebook5", "codebook6", "int8", "bfloat16")
 
 
-def snap_to_goal(training: TaskTraining, threshold: float, held: str) -> None:
+def snap_to_goal(training: TaskTraining, held: str) -> None:
     """Puts the task's weights on the smallest grid that holds the goal, then norms and head.
 
     A single grid is taken even where it misses: what is stored is judged once more, and the
@@ -21,7 +21,7 @@ def snap_to_goal(training: TaskTraining, threshold: float, held: str) -> None:
     plan = training.material.plan
     for grid in CANDIDATES if plan.values.grid == "auto" else (plan.values.grid,):
         training.learner.snap(grid)
-        key, holds = _reach(training, threshold, grid)
+        key, holds = _reach(training, grid)
         if holds or plan.values.grid != "auto":
             training.forget(held)
             held = key
@@ -32,15 +32,14 @@ def snap_to_goal(training: TaskTraining, threshold: float, held: str) -> None:
     training.learner.round_rest()
     key = f"{plan.name}/rest"
     reached = training.stage(key, 0, plan.values_rate)
-    training.tell("norms and head in bfloat16", reached, threshold)
-    if reached >= threshold:
+    if training.judge("norms and head in bfloat16", reached):
         training.forget(held)
     else:
         training.forget(key)
         training.restore(held)
 
 
-def _reach(training: TaskTraining, threshold: float, grid: str) -> tuple[str, bool]:
+def _reach(training: TaskTraining, grid: str) -> tuple[str, bool]:
     """The last stage on a grid, and whether it holds the goal.
 
     Rounding alone is tried first; where that misses, training goes on with it in the loop.
@@ -48,11 +47,10 @@ def _reach(training: TaskTraining, threshold: float, grid: str) -> tuple[str, bo
     plan = training.material.plan
     key = f"{plan.name}/{grid}"
     reached = training.stage(key, 0, plan.values_rate, estimate=True)
-    training.tell(f"weights as {grid}", reached, threshold)
-    if reached >= threshold or plan.values.epochs == 0:
-        return key, reached >= threshold
+    holds = training.judge(f"weights as {grid}", reached)
+    if holds or plan.values.epochs == 0:
+        return key, holds
     before, key = key, f"{key}-trained"
     reached = training.stage(key, plan.values.epochs, plan.values_rate, estimate=True)
     training.forget(before)
-    training.tell(f"weights as {grid}, trained", reached, threshold)
-    return key, reached >= threshold
+    return key, training.judge(f"weights as {grid}, trained", reached)

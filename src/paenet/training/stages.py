@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from accelerate.utils import broadcast_object_list
 from torch import nn
@@ -24,6 +24,7 @@ from paenet.training.randomness import derive, seeded
 from paenet.training.session import Session
 from paenet.training.state import load_state, save_state
 from paenet.training.stemming import Feed, feed
+from paenet.training.threshold import Threshold
 
 
 class TaskTraining:
@@ -31,6 +32,9 @@ class TaskTraining:
 
     The learner's state after a stage is kept in a file until a later stage replaces it, so that
     a stage that misses the goal can be undone, in this process or the next.
+
+    Args:
+        threshold: that stages are judged by; None for a network that goals are measured against.
     """
 
     def __init__(
@@ -41,7 +45,7 @@ class TaskTraining:
         learner: Learner,
         budget: Budget,
         seed: int,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         stems: Sequence[str] = (),
     ) -> None:
         self.session = session
@@ -166,16 +170,20 @@ class TaskTraining:
         if self.session.accelerator.is_main_process:
             self._state(key).unlink(missing_ok=True)
 
-    def tell(self, what: str, reached: float, threshold: float) -> None:
-        """Says what a stage reached, and whether that holds the goal."""
-        verdict = "held" if reached >= threshold else "missed"
+    def judge(self, what: str, reached: float) -> bool:
+        """Says what a stage reached; returns whether its threshold holds."""
+        threshold = cast(Threshold, self._threshold)
+        holds = threshold.holds(reached)
         self.session.reporter.say(
             f"{self.material.plan.name}: {what}: {self.material.task.metric} {reached:.4f} on "
-            f"validation, goal {threshold:.4f} {verdict}"
+            f"validation, goal {threshold.value:.4f} {'held' if holds else 'missed'}"
         )
+        return holds
 
     def _note(self, metrics: dict[str, dict[str, Any]]) -> float:
         self._reached = float(metrics[self.material.task.metric]["value"])
+        if self._threshold is not None:
+            self._threshold.note(self._reached)
         return self._reached
 
     def _status(self) -> str:
@@ -184,7 +192,7 @@ class TaskTraining:
         if self._reached is not None:
             parts.append(f"{self.material.task.metric} {self._reached:.4f}")
         if self._threshold is not None:
-            parts.append(f"goal {self._threshold:.4f}")
+            parts.append(f"goal {self._threshold.value:.4f}")
         return ", ".join(parts)
 
     def _validate(self) -> dict[str, dict[str, Any]]:
