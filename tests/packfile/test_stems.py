@@ -10,6 +10,7 @@ import torch
 from paenet.packfile import PackFileError, check, extract, load, merge, read
 from paenet.packing import Pack
 from paenet.packing.fingerprint import fingerprint_of
+from paenet.packing.layout import PACKABLE
 from tests.packfile.files import changed, saved
 from tests.packing.networks import Promise, batch_norm, packed, teach
 
@@ -54,6 +55,17 @@ def test_stems_can_be_the_first_task_s_own_tensors(
         assert fingerprint_of(network) == pack.fingerprint(name)
         shares = "base" in networks and name in ("all", "some")
         assert (weights[name] == weights.get("base")) == (shares or name == "base")
+
+
+def test_shared_stems_are_the_first_task_s_own_modules(pack: Pack, tmp_path: Path) -> None:
+    """They need not be built again for each task; what is a task's own stays apart."""
+    networks = load(saved(pack, tmp_path), backbone=batch_norm, share_stems=True)
+    stem = len(pack.tasks["some"].stem.layers)
+    base, some, own = (list(networks[n].backbone.modules()) for n in ("base", "some", "own"))
+    packed = [i for i, module in enumerate(base) if isinstance(module, PACKABLE)]
+    assert [some[i] is base[i] for i in packed] == [True] * stem + [False] * (len(packed) - stem)
+    assert not any(own[i] is base[i] for i in packed)
+    assert networks["some"].head is not networks["base"].head
 
 
 def test_a_task_with_a_stem_takes_it_along(pack: Pack, tmp_path: Path) -> None:

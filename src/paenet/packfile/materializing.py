@@ -15,6 +15,7 @@ from paenet.packfile.errors import PackFileError
 from paenet.packfile.restoring import frame
 from paenet.packfile.weights import scatter
 from paenet.packing import PackedTask, PackWidth
+from paenet.packing.assembling import assemble
 from paenet.packing.layout import join
 from paenet.packing.widening import Builder
 
@@ -49,6 +50,9 @@ def materialize(
         [n for n in names if n not in first] if share_stems and set(first) <= set(names) else []
     )
     states = {name: pack.private_of(pack.tasks[name]) for name in names}
+    for name in borrowing:
+        borrowed = states[name].keys() - pack.tasks[name].private.keys()
+        states[name] |= {key: states[first[0]][key] for key in borrowed}
     own = {records[name].slot for name in names}
     for layer, parts in held.layers(set().union(*slots.values()), own):
         like = held.listed[named.theta(layer)]
@@ -70,7 +74,12 @@ def materialize(
         for name in shared:
             states[name][join(layer, "weight")] = states[first[0]][join(layer, "weight")]
         del parts, picking  # before the next layer takes as much
-    return {name: pack.assemble(pack.tasks[name], states[name]) for name in names}
+    networks: dict[str, nn.Sequential] = {}
+    for name in dict.fromkeys([*first, *names] if borrowing else names):
+        task, lender = pack.tasks[name], networks[first[0]] if name in borrowing else None
+        skeleton = pack.widths[task.width].skeleton
+        networks[name] = assemble(skeleton, states[name], task.head, like=lender)
+    return {name: networks[name] for name in names}
 
 
 def _used(part: Part, name: str, layer: str, width: PackWidth) -> Tensor:

@@ -81,8 +81,8 @@ def load(
     Args:
         path, backbone, heads: as for `read`.
         tasks: their names; all by default.
-        share_stems: let the weights in a task's stem be the first task's own tensors, where that
-            one is loaded too: less memory, for networks that are not to be trained.
+        share_stems: let a task's stem be the first task's own modules, where that one is loaded
+            too: less memory and time, for networks that are neither trained nor moved.
 
     Raises:
         PackFileError: as `read`, and where there is no such task.

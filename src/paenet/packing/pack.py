@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from paenet.errors import suggest
 from paenet.packing.adoption import merge, refuse_cast, refuse_stale
+from paenet.packing.assembling import assemble
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import Layout, join, layout_of
@@ -203,20 +204,7 @@ class Pack:
         for layer in self.layers:
             weight = self.visible(layer, [task.slot, *self.seen_slots(layer, task.sees, task.stem)])
             state[join(layer, "weight")] = leave_out(self, task, layer, at.narrow(layer, weight))
-        return self.assemble(task, state)
-
-    def assemble(self, task: PackedTask, state: Mapping[str, Tensor]) -> nn.Sequential:
-        """The plain network of a task from its backbone's state, which it takes over."""
-        skeleton = self.widths[task.width].skeleton
-        values: dict[int, Tensor] = {}  # what stands in for each of the skeleton's tensors
-        for key, parameter in skeleton.named_parameters():
-            values[id(parameter)] = nn.Parameter(state[key])
-        for key, buffer in skeleton.named_buffers():
-            values[id(buffer)] = state[key]
-        network = nn.Sequential()
-        network.add_module("backbone", copy.deepcopy(skeleton, values))
-        network.add_module("head", copy.deepcopy(task.head))
-        return network.requires_grad_(True).eval()
+        return assemble(at.skeleton, state, task.head)
 
     def fingerprint(self, name: str) -> str:
         """SHA-256 of the task's network: the same for ever once it is frozen."""
