@@ -55,6 +55,17 @@ def test_a_folder_is_aligned_and_told_of(photographs: Path, tmp_path: Path, pae:
     assert any(line.split() == ["done", "before", "4"] for line in again.out.splitlines())
 
 
+def test_a_folder_of_broken_photographs_alone_is_no_success(
+    photographs: Path, tmp_path: Path, pae: Pae
+) -> None:
+    for file in photographs.rglob("*.png"):
+        file.unlink()
+    done = pae("align", photographs, tmp_path / "out", "--workers", "1")
+    assert done.code == 2
+    assert "broken: bad.jpg: not an image" in done.out
+    assert f"pae: {photographs}: none of its photographs could be read (1)" in done.err
+
+
 def test_options_reach_the_crops(photographs: Path, tmp_path: Path, pae: Pae) -> None:
     out = tmp_path / "out"
     options = ["--method", "similarity", "--size", "64", "--faces", "all", "--format", "jpg"]

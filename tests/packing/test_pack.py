@@ -360,3 +360,11 @@ def test_heads_are_kept_as_they_were_when_the_task_was_frozen() -> None:
     before = pack.fingerprint("identity")
     shared.weight.data.zero_()
     assert pack.fingerprint("identity") == before
+
+
+def test_a_pack_s_parts_are_shown_without_their_tensors() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base")
+    shown = repr((pack.tasks, pack.layers, pack.widths))
+    assert "tensor(" not in shown
+    assert "name='base', slot=1" in shown

@@ -220,10 +220,23 @@ def test_one_of_several_processes_keeps_the_record(tmp_path: Path) -> None:
     assert len((tmp_path / "record.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "file/run"])
+def test_a_file_in_the_place_of_a_directory_is_told_as_one(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    folder = tmp_path / "file" / "run"
-    refused = pytest.raises(RunError, match=rf"{folder}: cannot be written \(Not a directory\)")
+    folder = tmp_path / place
+    with pytest.raises(RunError, match=f"{folder}: there is a file in its way"), opened(folder):
+        pass
+
+
+def test_a_directory_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(journals.Path, "mkdir", refuse)
+    folder = tmp_path / "run"
+    refused = pytest.raises(RunError, match=rf"{folder}: cannot be written \(Permission denied\)")
     with refused, opened(folder):
         pass
 

@@ -44,7 +44,7 @@ def align(
     as_json: Json = False,
 ) -> None:
     """Cut the faces out of every photograph below IN; started again, it does what is missing."""
-    from paenet.faces import Framing, align_folder
+    from paenet.faces import FacesError, Framing, align_folder
     from paenet.training import Live
 
     live = Live()
@@ -80,3 +80,8 @@ def align(
         print(f"{report.seconds:.1f} seconds; every photograph is in {report.table}")
 
     emit(document, as_json, show)
+    if len(report.broken) == report.images:
+        raise FacesError(
+            f"{source}: none of its photographs could be read ({report.images}); the reasons are "
+            f"in {report.table}"
+        )

@@ -14,7 +14,7 @@ FREE = 0
 MOST_TASKS = 255  # an owner is one byte, and 0 is free
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class PackedLayer:
     """A layer's weights and who owns each.
 
@@ -48,11 +48,11 @@ class PackedTask:
     slot: int
     sees: tuple[str, ...]
     width: int
-    private: dict[str, Tensor]
+    private: dict[str, Tensor] = field(repr=False)
     head: nn.Module
     stem: Stem | None = None
     notes: dict[str, Any] = field(default_factory=dict)
-    picked: dict[str, Tensor] | None = None
+    picked: dict[str, Tensor] | None = field(default=None, repr=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -66,8 +66,8 @@ class PackWidth:
     """
 
     width: Width
-    skeleton: nn.Module
-    maps: Maps | None = None
+    skeleton: nn.Module = field(repr=False)
+    maps: Maps | None = field(default=None, repr=False)
 
     def narrow(self, layer: str, wide: Tensor) -> Tensor:
         """The part that lies in this width of a tensor of a layer at the widest."""

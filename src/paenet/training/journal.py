@@ -188,6 +188,8 @@ class Journal:
 
 
 def _unwritable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{path}: there is a file in its way; choose another directory"
     return (
         f"{path}: cannot be written ({error.strerror or error}); free some space or give the "
         "permission, or choose another directory"
