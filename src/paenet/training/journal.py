@@ -18,6 +18,9 @@ from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
+RECORD = "record.jsonl"
+"""What a run has done so far, in its directory."""
+
 _LATER_FACTS = ("weights",)  # which a record of an early version does not have
 
 
@@ -88,7 +91,7 @@ class Journal:
 
     @property
     def record(self) -> Path:
-        return self.folder / "record.jsonl"
+        return self.folder / RECORD
 
     def result(self, key: str) -> dict[str, Any] | None:
         """The result on record for `key`; None where it is still to be had."""
@@ -227,7 +230,7 @@ def read_record(folder: str | Path) -> list[dict[str, Any]]:
     Raises:
         RunError: where there is no record, or a line is damaged.
     """
-    path = Path(folder) / "record.jsonl"
+    path = Path(folder) / RECORD
     try:
         return _parse(path)[0]
     except OSError as error:

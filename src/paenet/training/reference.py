@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import broadcast_object_list
-from filelock import FileLock, Timeout
 
 from paenet.files import replacing
 from paenet.packing import Pack
@@ -19,6 +18,7 @@ from paenet.training.material import Material
 from paenet.training.randomness import derive
 from paenet.training.session import Session
 from paenet.training.stages import TaskTraining
+from paenet.training.waiting import alone
 
 
 def reference(session: Session, fresh: Pack, material: Material) -> dict[str, Any]:
@@ -82,16 +82,9 @@ def _alone(session: Session, path: Path, task: str) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        session.reporter.say(f"{task}: another run trains the network that its goal is measured by")
-        lock.acquire()
-    try:
+    told = f"{task}: another run trains the network that its goal is measured by"
+    with alone(path.with_suffix(".lock"), lambda: session.reporter.say(told)):
         yield
-    finally:
-        lock.release()
 
 
 def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, float]:
@@ -115,6 +108,8 @@ def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, floa
 def _digest(session: Session, material: Material) -> str:
     """A hash of all that a reference depends on."""
     recipe, plan = session.recipe, material.plan
+    # Defaults are no part of it: a cache outlives a version that knows more keys.
+    budget = plan.reference_budget().model_dump(exclude_defaults=True)
     parts = {
         "backbone": recipe.backbone.model_dump(),
         "weights": session.weights,
@@ -128,6 +123,6 @@ def _digest(session: Session, material: Material) -> str:
         "pairs": plan.pairs,
         "pretrain": None if plan.pretrain is None else plan.pretrain.model_dump(),
         "task": material.task.describe(),
-        "budget": None if material.teacher else plan.reference_budget().model_dump(),
+        "budget": None if material.teacher else budget,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

@@ -9,7 +9,7 @@ from typing import Any
 
 from paenet import packfile
 from paenet.training.errors import RunError
-from paenet.training.journal import read_record
+from paenet.training.journal import RECORD, read_record
 from paenet.training.literature import Row, groups, published_figures, rows_beside, spread
 from paenet.training.opening import own_builder
 
@@ -92,7 +92,7 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
     if not tasks:
         raise RunError(f"{path}: no task in it yet; let the run learn one")
     folder = path if path.is_dir() else path.parent
-    record = read_record(folder) if (folder / "record.jsonl").exists() else []
+    record = read_record(folder) if (folder / RECORD).exists() else []
     begun = next((entry for entry in record if entry["key"] == "run"), {})
     known = sorted(method for method in methods if method)
     return {

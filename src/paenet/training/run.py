@@ -21,6 +21,9 @@ from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
 from paenet.training.session import Session
 
+PACK = "pack.pae"
+"""What a run writes."""
+
 
 def run(
     recipe: Recipe,
@@ -59,7 +62,7 @@ def run(
             check_material(session, base, plan, first=first)
         pack: Pack | None = None
         for plan in recipe.tasks:
-            path = out / f"{plan.name if method.separate else 'pack'}.pae"
+            path = out / (f"{plan.name}.pae" if method.separate else PACK)
             if pack is None or method.separate:
                 pack = (
                     packfile.read(path, backbone=base.own_builder).pack
@@ -67,7 +70,7 @@ def run(
                     else base.pack()
                 )
             add_task(session, base, plan, pack, path)
-    return out if method.separate else out / "pack.pae"
+    return out if method.separate else out / PACK
 
 
 @contextmanager

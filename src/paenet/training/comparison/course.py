@@ -10,6 +10,7 @@ from typing import Any
 
 from paenet import packing
 from paenet.training.base import base_of_recipe
+from paenet.training.comparison.beginning import begin
 from paenet.training.comparison.outcome import outcome_of_packs, outcome_of_rival
 from paenet.training.comparison.terms import on_equal_terms, order_matters
 from paenet.training.progress import Reporter
@@ -26,13 +27,15 @@ class Course:
         method: its name, as it was asked for.
         rate: what its learning rates are multiplied by.
         asked: the recipes that its outcome tells of: the same tasks in one order or in several.
-        folder: of the run.
+        comparison: the directory of all runs.
+        folder: of this one.
         limit, cache: as for `training.run`.
     """
 
     method: str
     rate: float
     asked: tuple[Recipe, ...]
+    comparison: Path
     folder: Path
     limit: int | None
     cache: Path | None
@@ -62,8 +65,17 @@ class Course:
                 reporter=reporter,
             )
             return [outcome_of_rival(self.folder, order, learnt) for order in orders]
-        run(recipe, self.folder, limit=self.limit, cache=self.cache, reporter=reporter)
         separate = packing.method(self.method).separate
+        if not separate:
+            begin(
+                recipe,
+                self.folder,
+                self.comparison,
+                limit=self.limit,
+                cache=self.cache,
+                reporter=reporter,
+            )
+        run(recipe, self.folder, limit=self.limit, cache=self.cache, reporter=reporter)
         builder = base_of_recipe(recipe).own_builder
         return [
             outcome_of_packs(self.folder, order, separate=separate, builder=builder)
@@ -86,7 +98,7 @@ def courses_of(
         folder = out / method.replace(":", "-") / f"seed-{recipe.seed}-{order}"
         asked.setdefault(folder, []).append(recipe)
     return [
-        Course(method, rate, tuple(several), folder, limit, cache)
+        Course(method, rate, tuple(several), out, folder, limit, cache)
         for folder, several in asked.items()
     ]
 
