@@ -30,6 +30,9 @@ class Budget(Section):
     statistics: Literal["batch", "fixed"] = Field(
         "batch", description="normalise by each batch, or by the running statistics as they are"
     )
+    weights: Literal["train", "keep"] = Field(
+        "train", description="keep: norms, biases, slopes and head are trained, weights stay"
+    )
 
 
 class Channels(Section):

@@ -81,6 +81,8 @@ class TaskTraining:
                 self.restore(key)
             return self._note(entry["metrics"])
         self.refuse_missing()
+        for theta, _ in self.learner.owned().values():
+            theta.requires_grad_(self._budget.weights == "train")
         trainee = Trainee(
             self._feed.network,
             self._criterion,
