@@ -216,6 +216,13 @@ def test_no_epochs_change_no_bit(tmp_path: Path) -> None:
     assert bits(module) == before
 
 
+def test_a_network_of_constants_is_refused_before_its_first_step(tmp_path: Path) -> None:
+    module = trainee().requires_grad_(False)
+    with pytest.raises(RunError, match="a/train: there is nothing to train"):
+        train(module, tmp_path)
+    train(module, tmp_path, dataclasses.replace(STAGE, epochs=0))
+
+
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     losses: list[float] = []
 

@@ -127,9 +127,13 @@ def fit(
         origin: hashes of what is trained and from where; a checkpoint of another is not continued.
 
     Raises:
-        RunError: where the loss is no longer finite.
+        RunError: where there is nothing to train, or the loss is no longer finite.
     """
     steps = batches.steps(stage.epochs)
+    if steps and not any(parameter.requires_grad for parameter in trainee.parameters()):
+        raise RunError(
+            f"{stage.key}: there is nothing to train; let it train weights, or norms of its own"
+        )
     optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate, fused=True)
     done, spent = 0, 0.0
     about = read_about(checkpoint)
