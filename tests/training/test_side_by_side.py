@@ -47,7 +47,7 @@ class Acting(Course):
 @pytest.fixture
 def act(faces: Path, tmp_path: Path) -> Any:
     def make(method: str) -> Course:
-        return Acting(method, 1.0, (two(faces),), tmp_path, None, None)
+        return Acting(method, 1.0, (two(faces),), tmp_path, tmp_path, None, None)
 
     return make
 
