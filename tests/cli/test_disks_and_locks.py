@@ -142,9 +142,9 @@ def test_a_folder_that_is_a_file_is_named_and_stays_what_it_is(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("a letter")
-    for arguments in (("run", recipe, "--out", file / "run"), ("init", file / "new.pae", *OWN)):
-        refusal(pae(*arguments), file, "Not a directory", "choose a")
-    refusal(pae("run", recipe, "--out", file), f"{file}: cannot be written (File exists)")
+    refusal(pae("init", file / "new.pae", *OWN), file, "Not a directory", "choose a")
+    for out in (file, file / "run"):
+        refusal(pae("run", recipe, "--out", out), f"{out}: there is a file in its way; choose")
     assert file.read_text() == "a letter"
 
 

@@ -46,7 +46,7 @@ def test_four_tasks_are_learnt_shown_and_the_same_command_shows_them_again(
 
 def test_a_folder_that_cannot_be_made_is_named(pae: Pae, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    refusal(pae("quickstart", tmp_path / "file" / "quick"), tmp_path / "file", "Not a directory")
+    refusal(pae("quickstart", tmp_path / "file" / "quick"), tmp_path / "file", "a file in its way")
 
 
 def test_a_folder_with_another_run_is_named_and_kept(pae: Pae, tmp_path: Path) -> None:
