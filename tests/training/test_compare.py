@@ -229,6 +229,14 @@ def test_every_order_has_runs_and_a_summary_of_its_own(faces: Path, tmp_path: Pa
     assert found["orders"][0]["seeds"] == [0]
 
 
+def test_runs_that_begin_alike_do_not_follow_each_other(faces: Path, tmp_path: Path) -> None:
+    heard = toys.Heard()
+    methods, orders = ["pae", "finetune"], [["a", "b"], ["b", "a"]]
+    training.compare(two(faces), methods, tmp_path, orders=orders, reporter=heard)
+    titles = [line for line in heard.lines if ", seed 0: " in line]
+    assert titles == [f"{m}, seed 0: {', '.join(order)}" for order in orders for m in methods]
+
+
 @pytest.mark.parametrize("name", ["features", "piggyback", "individual", "lora:2"])
 def test_one_run_serves_all_orders_of_tasks_that_are_nothing_to_each_other(
     name: str, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

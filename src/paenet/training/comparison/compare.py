@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from paenet import packing
 from paenet.errors import PaenetError
 from paenet.packing import Method
 from paenet.training.base import base_of_recipe
-from paenet.training.comparison.course import courses_of
+from paenet.training.comparison.course import Course, courses_of
 from paenet.training.comparison.report import FILE, Report
 from paenet.training.comparison.side_by_side import finished
 from paenet.training.comparison.terms import checked_rates
@@ -87,12 +88,13 @@ def compare(
     about = {name: {"about": _about(name), "rate": rates[name]} for name in rates}
     report = Report(out, about, recipes, command=command, limit=limit)
     courses = []
-    for name, rate in rates.items():
-        for course in courses_of(name, rate, recipes, out, limit, cache):
-            if not course.folder.exists() and all(report.knows(name, r) for r in course.asked):
-                reporter.say(f"{course.title}: as {out / FILE} has it")
-            else:
-                courses.append(course)
+    for course in _in_turns(
+        courses_of(name, rate, recipes, out, limit, cache) for name, rate in rates.items()
+    ):
+        if not course.folder.exists() and all(report.knows(course.method, r) for r in course.asked):
+            reporter.say(f"{course.title}: as {out / FILE} has it")
+        else:
+            courses.append(course)
     for course, found in finished(courses, workers, reporter):
         if isinstance(found, PaenetError):
             reporter.say(f"{course.title}: failed: {found}")
@@ -108,6 +110,15 @@ def compare(
         raise RunError(f"no method came to its end; {name}: {method['failed'][0]['reason']}")
     report.write()  # where every run is known, too: another command may have asked for others
     return document
+
+
+def _in_turns(of_methods: Iterable[Sequence[Course]]) -> Iterator[Course]:
+    """One run of each method, then the next of each.
+
+    Those of one method begin with the same task, for which all but one would wait side by side.
+    """
+    for turn in zip_longest(*of_methods):
+        yield from (course for course in turn if course is not None)
 
 
 def _about(asked: str) -> str:
