@@ -5,6 +5,7 @@ import io
 import os
 import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.packfile.files import Document, Frames, saved, taken_apart, tiny
 
 PIECE = 512  # bytes that a disk takes at a time
 KILLED = 9
+PATIENCE = 60  # seconds until a child ends that hangs: a fork may, where a thread held a lock
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 
@@ -63,6 +65,7 @@ def in_a_child(body: Callable[[], None]) -> int:
     """The exit code of a process that does something; 1 where it raises."""
     child = os.fork()
     if child == 0:
+        signal.alarm(PATIENCE)
         code = 1
         try:
             body()

@@ -33,6 +33,7 @@ from tests.training import toys
 
 ROOT = Path(__file__).resolve().parents[2]
 TOUCHES = ("open", "os.rename", "os.remove", "os.truncate", "os.mkdir")  # Python's audit events
+PATIENCE = 300  # seconds until a process ends that hangs: a fork may, where a thread held a lock
 
 # A process for every kill, and torch is imported once.
 forks = pytest.mark.skipif(
@@ -229,6 +230,7 @@ def start(
     """A run in a process of its own, which kills itself at its so-many-th touch of a file."""
 
     def target() -> None:
+        signal.alarm(PATIENCE)
         left = touches
 
         def watch(event: str, arguments: tuple[Any, ...]) -> None:
