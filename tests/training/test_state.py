@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from paenet.training.data import place
 from paenet.training.errors import RunError
-from paenet.training.state import load_state, read_about, save_state
+from paenet.training.state import halved, load_state, read_about, save_state
 
 
 def network() -> nn.Module:
@@ -48,6 +48,28 @@ def test_a_training_goes_on_from_its_file_with_the_same_bits_and_strides(tmp_pat
     assert bits(one.state_dict()) == bits(other.state_dict())
     for a, b in zip(first.state.values(), second.state.values(), strict=True):
         assert bits(a) == bits(b)
+
+
+def test_what_half_precision_holds_is_kept_in_it_and_comes_back_bit_for_bit() -> None:
+    nan = torch.tensor([0x7FC00001], dtype=torch.int32).view(torch.float32)
+    exact = {
+        "values": torch.randn(3, 4, 2, 2)
+        .half()
+        .float()
+        .contiguous(memory_format=torch.channels_last),
+        "extremes": torch.tensor([65504.0, 2.0**-24, -0.0, float("inf")]),
+        "none": torch.zeros(0),
+    }
+    other = {
+        "finer": torch.tensor([1.0, 1.0 + 2.0**-11]),
+        "larger": torch.tensor([65536.0]),
+        "nan": nan,
+        "count": torch.tensor(3),
+    }
+    kept = halved({**exact, **other})
+    assert {name for name, tensor in kept.items() if tensor.dtype == torch.float16} == set(exact)
+    assert bits({name: kept[name].float() for name in exact}) == bits(exact)
+    assert bits({name: kept[name] for name in other}) == bits(other)
 
 
 def test_what_a_state_is_about_is_read_without_its_tensors(tmp_path: Path) -> None:

@@ -44,6 +44,24 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, Any
         ) from None
 
 
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in half precision where that loses nothing, as a published network's may have come.
+
+    Loading them into a module of float32 gives back the same bits.
+    """
+    halves = {
+        key: tensor.half() for key, tensor in tensors.items() if tensor.dtype == torch.float32
+    }
+    return {
+        key: halves[key] if key in halves and _same_bits(halves[key].float(), tensor) else tensor
+        for key, tensor in tensors.items()
+    }
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.view(torch.int32), other.view(torch.int32))
+
+
 def read_about(path: Path) -> dict[str, Any] | None:
     """What `save_state` was told about the state; None where there is no readable file."""
     try:

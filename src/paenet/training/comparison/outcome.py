@@ -18,6 +18,7 @@ from paenet.packing.widening import Builder
 from paenet.training.errors import RunError
 from paenet.training.journal import read_record
 from paenet.training.rivals import Rival, files_of
+from paenet.training.state import halved
 
 SPLITS = ("val", "test")
 FREE = "(free)"  # no task's name
@@ -54,7 +55,7 @@ def outcome_of_packs(
     accounts = [packfile.accounting(pack) for pack in packs]
     if separate:  # stored as what they are, dense networks
         modules = [pack.materialize(name) for pack in packs for name in pack.tasks]
-        size = sum(len(save(module.state_dict())) for module in modules)
+        size = sum(len(save(halved(module.state_dict()))) for module in modules)
         paper = sum(account["separate_mib"] for account in accounts)
         cost = float(len(packs))
     else:

@@ -19,7 +19,7 @@ from paenet.training.recipe import Recipe
 from paenet.training.rivals.rival import Kept, Rival, Start
 from paenet.training.run import open_session
 from paenet.training.session import Session
-from paenet.training.state import load_tensors, save_tensors
+from paenet.training.state import halved, load_tensors, save_tensors
 
 
 def run_rival(
@@ -87,7 +87,7 @@ class _Lessons:
                 learnt = [plan for lesson in self._lessons[:done] for plan in lesson]
                 rival.restore(learnt, self._read)
             elif (once := rival.kept_once()) and session.accelerator.is_main_process:
-                save_tensors(session.folder / "base.safetensors", once, {})
+                save_tensors(session.folder / "base.safetensors", halved(once), {})
             for index in range(done, len(self._lessons)):
                 self._learn(index)
         # Also after a kill between the record and this.
@@ -112,7 +112,7 @@ class _Lessons:
         judged = self._lessons[: index + 1] if rival.shares else [lesson]
         found = {plan.name: self._judge(plan) for tasks in judged for plan in tasks}
         if session.accelerator.is_main_process:
-            save_tensors(self._file(lesson[-1]), rival.kept(), {})
+            save_tensors(self._file(lesson[-1]), halved(rival.kept()), {})
         session.journal.write(
             _key(lesson),
             lessons=self._digest(self._lessons[: index + 1]),
