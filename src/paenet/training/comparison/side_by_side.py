@@ -72,6 +72,7 @@ def _in_processes(
                 if isinstance(message, OSError):  # a full disk is full for all of them
                     raise message
                 del running[ready]
+                process.terminate()  # it is done, and need not take torch down step by step
                 process.join()
                 yield course, message
     finally:
