@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paenet.errors import PaenetError
+from paenet.packfile.accounting import MIB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,17 +67,20 @@ def _draw(name: str, report: dict[str, Any]) -> Figure:
 
 def _bytes(report: dict[str, Any]) -> Figure:
     """What each task reaches at the end, on test, against all bytes on disk; over the seeds."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     found = [order for method in report["methods"].values() for order in method["orders"]]
     tasks = {task: figures["metric"] for task, figures in found[0]["tasks"].items()}
-    figure, panels = _figure(len(tasks), xlabel="bytes on disk")
+    figure, panels = _figure(len(tasks), xlabel="MB on disk")
     for axes, (task, metric) in zip(panels, tasks.items(), strict=True):
         for index, (name, method) in enumerate(report["methods"].items()):
             for number, summary in enumerate(method["orders"]):
                 reached = summary["tasks"][task]["end"]["test"]
+                size, spread = summary["bytes"]["mean"], summary["bytes"]["std"]
                 axes.errorbar(
-                    summary["bytes"]["mean"],
+                    size / MIB,
                     reached["mean"],
-                    xerr=summary["bytes"]["std"],
+                    xerr=None if spread is None else spread / MIB,
                     yerr=reached["std"],
                     linestyle="none",
                     capsize=2,
@@ -84,6 +88,9 @@ def _bytes(report: dict[str, Any]) -> Figure:
                     **_style(index),
                 )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(f"{task}: {metric} on test", fontsize=9)
     panels[0].legend(fontsize=7)
     return figure
