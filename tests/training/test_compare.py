@@ -287,11 +287,13 @@ def test_a_method_that_never_prunes_trains_for_as_long_as_others_train_and_prune
         assert plan.reference_budget() == recipe.tasks[0].reference_budget()
 
 
-def test_a_network_of_its_own_keeps_its_channels(faces: Path) -> None:
-    recipe = toys.recipe(toys.task("a", faces), toys.task("b", faces, channels={"to": 0.5}))
-    kept = {name: on_equal_terms(recipe, name).tasks[1].channels.to for name in packing.METHODS}
-    assert kept.pop("individual") == 0
-    assert set(kept.values()) == {0.5}
+def test_a_network_of_its_own_keeps_its_channels_and_its_values(faces: Path) -> None:
+    task = toys.task("b", faces, channels={"to": 0.5}, values="int8")
+    recipe = toys.recipe(toys.task("a", faces), task)
+    plans = {name: on_equal_terms(recipe, name).tasks[1] for name in packing.METHODS}
+    kept = {name: (plan.channels.to, plan.values.grid) for name, plan in plans.items()}
+    assert kept.pop("individual") == (0, "float32")
+    assert set(kept.values()) == {(0.5, "int8")}
 
 
 def test_what_the_given_network_does_already_is_trained_in_turns_with_other_tasks_alone(

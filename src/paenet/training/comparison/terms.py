@@ -72,10 +72,10 @@ def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
 def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
     """A task's plan for a method that packs tasks."""
     reference = plan.reference_budget()  # of the budget as it was
-    channels = plan.channels
+    channels, values = plan.channels, plan.values
     if method.separate:
         budget = reference  # a network of its own is what the reference is
-        channels = Channels()
+        channels, values = Channels(), Values()
     else:
         grown = method.prunes == "never" and not plan.given
         budget = plan.whole_budget() if grown else plan.budget
@@ -85,12 +85,12 @@ def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
         "budget": _at_rate(budget, rate),
         "channels": _at_rate(channels, rate),
         "prune": _at_rate(plan.prune, rate),
-        "values": _at_rate(plan.values, rate),
+        "values": _at_rate(values, rate),
     }
     if method.prunes == "never":
         update["prune"] = Prune(stages=0)
-        if plan.values.grid != NATIVE:  # which may train at the rate of pruning
-            update["values"] = plan.values.model_copy(update={"rate": rate * plan.values_rate})
+        if values.grid != NATIVE:  # which may train at the rate of pruning
+            update["values"] = values.model_copy(update={"rate": rate * plan.values_rate})
     if method.claims != "free" or method.separate:
         update["start"] = "given"
     if method.widens == "never":
