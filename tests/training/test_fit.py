@@ -92,10 +92,30 @@ def test_scores_are_a_group_of_their_own_that_does_not_decay() -> None:
     learner = pack.learn("b", head=nn.Identity(), picks=True)
     module = Trainee(learner, nn.CrossEntropyLoss())
     *others, last = fitting._groups(module, 0.1)
-    assert last == {"params": packing.scores_of(learner), "weight_decay": 0.0}
+    scores = {"params": packing.scores_of(learner), "weight_decay": 0.0}
+    assert last == scores | {"pace": fitting.SCORES_PACE}
+    assert {group["pace"] for group in others} == {1.0}
     rest = [p for group in others for p in group["params"]]  # type: ignore[attr-defined]
     counted = len(rest) + len(packing.scores_of(learner))
     assert counted == len({id(p) for p in module.parameters() if p.requires_grad})
+
+
+def test_scores_take_smaller_steps_than_weights(tmp_path: Path) -> None:
+    pack = packing.Pack(network())
+    pack.learn("a", head=nn.Identity()).freeze()
+    learner = pack.learn("b", head=nn.Identity(), picks=True)
+    module = Trainee(learner, nn.CrossEntropyLoss())
+    scores = packing.scores_of(learner)
+    norms = [p for p in module.parameters() if p.requires_grad and p.dim() == 1 and p.numel()]
+    before = [p.detach().clone() for p in (*scores, *norms)]
+    train(module, tmp_path, dataclasses.replace(STAGE, epochs=0.25))  # AdamW's first step
+    moved = [
+        float((p.detach() - was).abs().max())
+        for p, was in zip((*scores, *norms), before, strict=True)
+    ]
+    step = STAGE.rate * cycle(1 / 2)
+    assert max(moved[: len(scores)]) == pytest.approx(fitting.SCORES_PACE * step, rel=1e-3)
+    assert max(moved[len(scores) :]) == pytest.approx(step, rel=1e-3)
 
 
 @pytest.fixture(scope="module")
