@@ -45,6 +45,7 @@ def collect(
     if comparison.exists():
         document = json.loads(comparison.read_text(encoding="utf-8"))
         document["command"] = command or document["command"]
+        document.pop("unasked", None)  # other commands' runs
     elif command is None:
         raise typer.BadParameter("needed for a run", param_hint="--command")
     else:
