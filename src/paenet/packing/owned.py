@@ -2,12 +2,12 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paenet.packing.layout import PACKABLE
 from paenet.packing.picking import used
+from paenet.packing.selecting import Mask, select
 from paenet.packing.values import NATIVE, fit_table, snap
 
 
@@ -15,7 +15,7 @@ class OwnedWeight(nn.Module):
     """The parametrisation `where(trainable, theta, fixed)` of a layer's weight.
 
     What is not trainable is read from a constant, so no optimiser, weight decay, momentum, mixed
-    precision or all-reduce can reach it.
+    precision or all-reduce can reach it, nor NaN or overflow in theta.
 
     Attributes:
         trainable: bool, the task's own weights.
@@ -40,10 +40,12 @@ class OwnedWeight(nn.Module):
         self.register_parameter("scores", scores)
         self.grid = NATIVE
         self.register_buffer("table", None)
+        self._mask = Mask()
 
     def forward(self, theta: Tensor) -> Tensor:
         fixed = self.fixed if self.scores is None else used(self.scores, self.fixed)
-        return torch.where(self.trainable, self._on_grid(theta), fixed)
+        values = self._on_grid(theta)
+        return select(self._mask.of(self.trainable, values), values, fixed)
 
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""

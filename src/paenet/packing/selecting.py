@@ -1,0 +1,93 @@
+"""Choosing between two tensors bit by bit, several times as fast as `torch.where` on a processor.
+
+What is not chosen cannot show, whatever it holds: no arithmetic is done on it, so that neither NaN
+nor overflow passes from one tensor to the other, as it would in a sum of products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
+
+
+class Mask:
+    """A bool tensor as integers of all bits or none, made anew when the bools have changed."""
+
+    def __init__(self) -> None:
+        self._chosen: Tensor | None = None
+        self._version = 0
+        self._bits = torch.empty(0)
+
+    def __reduce__(self) -> tuple[type[Mask], tuple[()]]:
+        return Mask, ()  # copies, and what is saved, make it anew
+
+    def of(self, chosen: Tensor, like: Tensor) -> Tensor:
+        """Integers of the size of `like`'s elements, in the shape and layout of `chosen`."""
+        dtype = _INTEGERS[like.element_size()]
+        same = self._chosen is chosen and self._version == chosen._version
+        if not same or self._bits.dtype != dtype:
+            self._chosen, self._version = chosen, chosen._version
+            with torch.inference_mode(False):  # training may follow what asked first
+                self._bits = chosen.to(dtype).neg_()
+        return self._bits
+
+
+def select(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """`chosen` where the mask's bits are set, `other` elsewhere; gradients go the same ways.
+
+    Args:
+        mask: of `Mask.of`, of the shape of both.
+        chosen, other: of one type.
+    """
+    selected: Tensor = _Select.apply(chosen, other, mask)  # type: ignore[no-untyped-call]
+    return selected
+
+
+class _Select(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(chosen: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+        others = other.view(mask.dtype)
+        bits = chosen.view(mask.dtype) ^ others
+        bits &= mask
+        bits ^= others
+        return bits.view(chosen.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[2])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (mask,) = ctx.saved_tensors
+        mine, others = ctx.needs_input_grad[:2]
+        kept = _keep(gradient, mask) if mine else None
+        return kept, _keep(gradient, ~mask) if others else None, None
+
+
+def _keep(values: Tensor, mask: Tensor) -> Tensor:
+    """What it is given where the mask's bits are set, zero elsewhere."""
+    kept: Tensor = _Keep.apply(values, mask)  # type: ignore[no-untyped-call]
+    return kept
+
+
+class _Keep(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(values: Tensor, mask: Tensor) -> Tensor:
+        return (values.view(mask.dtype) & mask).view(values.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (mask,) = ctx.saved_tensors
+        return _keep(gradient, mask), None
