@@ -165,8 +165,11 @@ def kills_survived(recipe: training.Recipe, folder: Path) -> int:
 
 
 def test_a_task_that_picks_goes_on_with_the_scores_that_it_had(faces: Path, tmp_path: Path) -> None:
-    prune = {"to": 0.5, "stages": 1, "epochs": 0.5}
-    tasks = (toys.task(name, faces, prune=prune) for name in ("a", "b"))
+    plan = {
+        "budget": {"epochs": 1, "batch": 16, "rate": 0.05},  # scores move by a tenth of it
+        "prune": {"to": 0.5, "stages": 1, "epochs": 0.5},
+    }
+    tasks = (toys.task(name, faces, **plan) for name in ("a", "b"))
     recipe = toys.recipe(*tasks, method="cpg")
     learn(recipe, tmp_path / "whole")
     pack = packfile.read(tmp_path / "whole" / "pack.pae", backbone=toys.tiny).pack
