@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from paenet import packfile
+from paenet import packfile, packing
 from paenet.datasets import origins, pairs_at
 from paenet.packing import Pack
 from paenet.training.algorithm import learn
@@ -216,15 +216,12 @@ class _Addition:
 
     def _state(self, probes: Split) -> dict[str, dict[str, str]]:
         """Every task's fingerprint, and a digest of its outputs on the probes."""
-        return {
-            name: {
-                "fingerprint": self._pack.fingerprint(name),
-                "outputs": output_digest(
-                    self._pack.materialize(name), probes, self._session.view, count=PROBES
-                ),
-            }
-            for name in self._pack.tasks
-        }
+        found = {}
+        for name in self._pack.tasks:
+            network = self._pack.materialize(name)
+            outputs = output_digest(network, probes, self._session.view, count=PROBES)
+            found[name] = {"fingerprint": packing.fingerprint_of(network), "outputs": outputs}
+        return found
 
     def _refuse_change(
         self, before: dict[str, dict[str, str]], now: dict[str, dict[str, str]]

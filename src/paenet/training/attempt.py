@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from paenet.packing import Learner, Pack, weights_at, width_above, width_for
 from paenet.packing.widening import Builder
 from paenet.tasks import Task
-from paenet.training.base import features_of
-from paenet.training.data import View
 from paenet.training.errors import RunError
 from paenet.training.material import Material
 from paenet.training.plan import TaskPlan, Widen
@@ -59,7 +57,7 @@ class Attempt:
         self.widened = 0
         learner = pack.learn(
             plan.name,
-            head=new_head(material.task, pack, session.view, self._seed),
+            head=new_head(material.task, session.features, self._seed),
             sees=method.sees,
             # The first task has nothing to stand on: it owns the base, whatever the method.
             norms=session.recipe.norms if pack.base is not None else "own",
@@ -157,7 +155,7 @@ def _growth(widen: Widen, builder: Builder, learner: Learner) -> float:
     return min(widen.ratio, (most - below) / above)
 
 
-def new_head(task: Task, pack: Pack, view: View, seed: int) -> nn.Module:
-    """A task's head for the pack's backbone, drawn from `seed`."""
+def new_head(task: Task, features: int, seed: int) -> nn.Module:
+    """A task's head for a backbone of so many features, drawn from `seed`."""
     with seeded(derive(seed, "head")):
-        return task.head(features_of(pack.widths[0].skeleton, view))
+        return task.head(features)

@@ -69,6 +69,15 @@ class Base:
         """The backbone at a width, with its own initialisation."""
         return backbones.create(self.code or self.spec.name, width=width, **self.spec.arguments)
 
+    @cached_property
+    def features(self) -> int:
+        """How many features it returns for one image, at every width.
+
+        Raises:
+            RunError: where it cannot take images of the view's size, or returns something else.
+        """
+        return _features_of(skeleton_of(self.build(1.0)), self.view)
+
     @property
     def own_builder(self) -> Builder | None:
         """What a pack file needs to be read: the user's own code, None for paenet's backbones."""
@@ -113,8 +122,7 @@ def base_of_recipe(recipe: Recipe) -> Base:
         weights = {key: getattr(found, key) for key in ("name", "source", "terms", "sha256")}
     base = Base(derive(recipe.seed, "backbone"), spec, view, recipe.weights, weights)
     # Read and tried now, so that a run that cannot start does not start.
-    _ = base.state
-    features_of(skeleton_of(base.build(1.0)), view)
+    _ = base.state, base.features
     return base
 
 
@@ -135,17 +143,8 @@ def base_of_pack(
     return Base(derive(seed, "backbone"), spec, view, source, weights, code)
 
 
-def features_of(skeleton: nn.Module, view: View) -> int:
-    """How many features a backbone returns for one image.
-
-    Args:
-        skeleton: the backbone without values.
-        view: what it is shown.
-
-    Raises:
-        RunError: where it cannot take images of that size, or returns something else.
-    """
-    training = skeleton.training
+def _features_of(skeleton: nn.Module, view: View) -> int:
+    """How many features a backbone without values returns for one image; see `Base.features`."""
     images = torch.empty(1, 3, view.size, view.size, device="meta")
     try:
         with torch.no_grad():
@@ -155,7 +154,6 @@ def features_of(skeleton: nn.Module, view: View) -> int:
         raise RunError(
             f"input.size: the backbone cannot take images of {view.size} pixels ({reason})"
         ) from error
-    skeleton.train(training)
     if not isinstance(output, Tensor) or output.dim() != 2:
         found = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise RunError(f"the backbone returns {found} for one image; it must return (1, features)")

@@ -91,7 +91,7 @@ def _train(session: Session, fresh: Pack, material: Material) -> tuple[Any, floa
     plan = material.plan
     budget = plan.reference_budget()
     seed = derive(session.recipe.seed, plan.name, "reference")
-    head = new_head(material.task, fresh, session.view, seed)
+    head = new_head(material.task, session.features, seed)
     learner = fresh.learn(plan.name, head=head, sees="none", seed=seed)
     training = TaskTraining(session, material, fresh, learner, budget, seed)
     if plan.pretrain is not None:  # it has what the task has

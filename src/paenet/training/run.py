@@ -112,6 +112,7 @@ def open_session(
             folder=folder,
             cache=cache or cache_folder(),
             view=base.view,
+            features=base.features,
             limit=limit,
             precision=precision,
             weights=weights,

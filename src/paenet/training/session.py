@@ -23,6 +23,7 @@ class Session:
     Attributes:
         folder: the run's directory.
         cache: where what can be made again is kept.
+        features: how many the backbone returns for one image.
         limit: at most so many examples of a split.
         precision: what training computes in.
         weights: SHA-256 of the given network's file, None where it started from random values.
@@ -33,6 +34,7 @@ class Session:
     folder: Path
     cache: Path
     view: View
+    features: int
     limit: int | None
     precision: Precision
     weights: str | None

@@ -13,7 +13,6 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from paenet.packing import Learner, Pack
-from paenet.training.base import features_of
 from paenet.training.batches import Batches
 from paenet.training.data import place
 from paenet.training.errors import RunError
@@ -56,9 +55,8 @@ class TaskTraining:
         self._threshold = threshold
         self._missing: Path | None = None  # the state that the learner should be in, where lost
         self._reached: float | None = None
-        features = features_of(learner.skeleton[0], session.view)
         with seeded(derive(seed, "criterion")):
-            self._criterion = material.task.criterion(features, material.training_targets)
+            self._criterion = material.task.criterion(session.features, material.training_targets)
         self.learner = learner
         self._pack = pack
         self._stems = stems

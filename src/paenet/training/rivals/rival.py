@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from paenet.packing import Pack
 from paenet.training.attempt import new_head
-from paenet.training.base import Base, features_of
+from paenet.training.base import Base
 from paenet.training.batches import Batches
 from paenet.training.data import place
 from paenet.training.errors import RecipeError
@@ -60,7 +60,7 @@ class Start:
 
     def head(self, plan: TaskPlan) -> nn.Module:
         """A task's head, with the values that it starts from in a pack."""
-        head = new_head(make_task(plan), self.pack, self.session.view, self.seed(plan.name))
+        head = new_head(make_task(plan), self.session.features, self.seed(plan.name))
         return head.to(self.session.accelerator.device)
 
     def lesson(self, network: nn.Module, material: Material, *, fixed: bool = False) -> Lesson:
@@ -71,9 +71,8 @@ class Start:
         """
         session, plan = self.session, material.plan
         budget, seed, key = plan.reference_budget(), self.seed(plan.name), f"{plan.name}/train"
-        features = features_of(self.pack.widths[0].skeleton, session.view)
         with seeded(derive(seed, "criterion")):
-            criterion = material.task.criterion(features, material.training_targets)
+            criterion = material.task.criterion(session.features, material.training_targets)
         trainee = Trainee(
             network,
             criterion.to(session.accelerator.device),
