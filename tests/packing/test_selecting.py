@@ -75,10 +75,11 @@ def test_compiles_as_one_graph() -> None:
 def test_a_mask_follows_what_it_was_made_of() -> None:
     where, chosen, _ = drawn()
     mask = Mask()
-    first = mask.of(where, chosen)
-    assert mask.of(where, chosen) is first
+    bits = mask.of(where, chosen)
+    first = bits.clone()
     where.logical_not_()
-    assert torch.equal(mask.of(where, chosen), ~first)
+    assert mask.of(where, chosen) is bits
+    assert torch.equal(bits, ~first)
     assert torch.equal(mask.of(~where, chosen), first)
     assert mask.of(where, chosen.double()).dtype == torch.int64
 

@@ -26,13 +26,18 @@ class Mask:
         return Mask, ()  # copies, and what is saved, make it anew
 
     def of(self, chosen: Tensor, like: Tensor) -> Tensor:
-        """Integers of the size of `like`'s elements, in the shape and layout of `chosen`."""
+        """Integers of the size of `like`'s elements, in the shape and layout of `chosen`.
+
+        They stay where they are in memory, as a captured CUDA graph expects of them.
+        """
         dtype = _INTEGERS[like.element_size()]
-        same = self._chosen is chosen and self._version == chosen._version
-        if not same or self._bits.dtype != dtype:
-            self._chosen, self._version = chosen, chosen._version
+        known = self._chosen is chosen and self._bits.dtype == dtype
+        if not known or self._version != chosen._version:
             with torch.inference_mode(False):  # training may follow what asked first
-                self._bits = chosen.to(dtype).neg_()
+                if not known:
+                    self._bits = torch.empty_like(chosen, dtype=dtype)
+                self._bits.copy_(chosen).neg_()
+            self._chosen, self._version = chosen, chosen._version
         return self._bits
 
 
