@@ -10,13 +10,14 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paenet.packing.owned import own
 from paenet.training.capture import captured
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 
 class Trained(nn.Module):
-    """A network and its loss, with all that a step may change or draw."""
+    """A network, partly fixed, and its loss, with all that a step may change or draw."""
 
     def __init__(self, asks: bool = False) -> None:
         super().__init__()
@@ -24,6 +25,8 @@ class Trained(nn.Module):
         self.network = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 3)
         )
+        weight = torch.randn(4, 3, 3, 3)
+        own(self.network.get_submodule("0"), weight > 0, fixed=weight)
         self.unused = nn.Parameter(torch.zeros(2))
         self._asks = asks
 
