@@ -6,16 +6,23 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from paenet import training
 from paenet.training import rivals
+from paenet.training.batches import Batches
+from paenet.training.data import Split, View
 from paenet.training.errors import RecipeError, RunError
+from paenet.training.fit import Trainee
+from paenet.training.plan import Budget
 from paenet.training.progress import Silent
 from paenet.training.rivals import files_of, run_rival
-from paenet.training.rivals.joint import Alternating
+from paenet.training.rivals.joint import Together, mixed
+from paenet.training.sources import ImageSource
 from tests.training import toys
 
 NAMES = ["finetune", "joint", "lora:4"]
@@ -170,9 +177,32 @@ def test_a_longer_list_of_tasks_goes_on(faces: Path, tmp_path: Path) -> None:
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
-def test_joint_training_takes_turns_evenly() -> None:
-    order = Alternating([], [4, 2], 0).order
-    assert order == [(0, 0), (1, 0), (0, 1), (0, 2), (1, 1), (0, 3)]
+def test_joint_training_mixes_batches_by_what_each_task_has_to_see() -> None:
+    view = View(8, 127.5, 128.0)
+    split = Split(np.zeros((64, 8, 8, 3), np.uint8), torch.zeros(64, dtype=torch.long))
+    parts = [
+        Batches(ImageSource(split, view), split.targets, Budget(batch=16), seed, "train")
+        for seed in range(3)
+    ]
+    together = mixed(parts, [20, 10, 10], seed=0)
+    assert together.steps(1) == 40
+    inputs = together(0, torch.device("cpu"))[::2]
+    assert [len(part) for part in inputs] == [8, 4, 4]
+
+
+def test_joint_training_counts_every_image_alike() -> None:
+    torch.manual_seed(0)
+    backbone = nn.Linear(4, 3)
+    networks = [nn.Sequential() for _ in range(2)]
+    for network in networks:
+        network.add_module("backbone", backbone)
+        network.add_module("head", nn.Linear(3, 2))
+    trainees = [Trainee(network, nn.CrossEntropyLoss()) for network in networks]
+    inputs = [torch.randn(count, 4) for count in (2, 6)]
+    targets = [torch.randint(2, (count,)) for count in (2, 6)]
+    found = Together(backbone, trainees)(inputs[0], targets[0], inputs[1], targets[1])
+    alone = [t(i, y) for t, i, y in zip(trainees, inputs, targets, strict=True)]
+    torch.testing.assert_close(found, 0.25 * alone[0] + 0.75 * alone[1])
 
 
 def test_joint_training_has_the_sum_of_the_budgets(faces: Path, tmp_path: Path) -> None:

@@ -82,11 +82,15 @@ class Trainee(nn.Module):
         return self
 
     def forward(self, inputs: Tensor, targets: Tensor | None) -> Tensor:
+        return self.loss(self.learner(inputs), inputs, targets)
+
+    def loss(self, outputs: Tensor, inputs: Tensor, targets: Tensor | None) -> Tensor:
+        """Of what the learner returns for some inputs."""
         teacher = self._teacher[0]
         if teacher is not None:
             with torch.no_grad():
                 targets = teacher(inputs)
-        loss: Tensor = self.criterion(self.learner(inputs), targets)
+        loss: Tensor = self.criterion(outputs, targets)
         return loss
 
 

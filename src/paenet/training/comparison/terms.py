@@ -21,7 +21,7 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     """The recipe as a method learns it in a comparison.
 
     A method that never prunes trains for as many epochs as others train and prune; what the given
-    network does already it keeps, and trains in turns with other tasks alone. A goal that is missed
+    network does already it keeps, and trains together with other tasks alone. A goal that is missed
     stops nothing: what is reached is what the comparison is about. What a method makes no use of is
     left out, so that its runs stand when the recipe changes there.
 
@@ -62,7 +62,7 @@ def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
     """A task's plan for what is no pack: it learns by the budget of the task's reference."""
     budget = plan.reference_budget()
     if together and plan.given and plan.reference is None:
-        budget = plan.whole_budget()  # without turns of its own it would be forgotten
+        budget = plan.whole_budget()  # left out, it would be forgotten
     unused = {"channels": Channels(), "prune": Prune(), "values": Values(), "widen": Widen()}
     own = Budget(validate_batch=plan.budget.validate_batch)
     update = {"reference": _at_rate(budget, rate), "budget": own, "start": "given", **unused}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,9 +16,15 @@ from paenet.training.material import Material
 from paenet.training.rivals.finetune import FineTune
 from paenet.training.rivals.rival import Lesson
 
+_LEAST = 2  # images of a task in a batch, as `Batches` wants them
+
 
 class Joint(FineTune):
-    """Multi-task training: the network of `FineTune`, its batches alternating between tasks."""
+    """Multi-task training: the network of `FineTune`, each batch mixed from all tasks.
+
+    Batches of one task at a time would be normalised by that task's statistics in training, and by
+    those of all tasks together ever after.
+    """
 
     about = "one network, trained for all tasks at once, a head for each"
     together = True
@@ -28,7 +33,8 @@ class Joint(FineTune):
         super().check()
         if self.start.session.accelerator.num_processes > 1:
             raise RecipeError(
-                "joint: several processes cannot share heads that take turns; start one process"
+                "joint: a task's share of a batch may be too small to be shared out among several "
+                "processes; start one process"
             )
 
     def lesson(self, materials: Sequence[Material]) -> Lesson:
@@ -44,16 +50,11 @@ class Joint(FineTune):
             decay=_mean([part.stage.decay for part in parts], steps),
         )
         seed = self.start.session.recipe.seed
-        return Lesson(
-            stage, TakingTurns(self.backbone, trainees), Alternating(batches, steps, seed)
-        )
+        return Lesson(stage, Together(self.backbone, trainees), mixed(batches, steps, seed))
 
 
-class TakingTurns(nn.Module):
-    """Several trainees on one backbone, one of which learns in each step.
-
-    A head that has no turn has no gradient, so that the optimiser leaves it as it is.
-    """
+class Together(nn.Module):
+    """Several trainees on one backbone, through which the images of all go at once."""
 
     def __init__(self, backbone: nn.Module, trainees: Sequence[Trainee]) -> None:
         super().__init__()
@@ -63,45 +64,64 @@ class TakingTurns(nn.Module):
         # In a tuple: they hold the same modules, which are to be saved once.
         self._trainees = (*trainees,)
 
-    def forward(self, inputs: Tensor, targets: Tensor | None, task: int) -> Tensor:
-        # Each task says whether its batches change the statistics of norms.
-        trainee = self._trainees[task].train(self.training)
-        loss: Tensor = trainee(inputs, targets)
-        return loss
+    def forward(self, *given: Tensor | None) -> Tensor:
+        """The mean loss over all images.
+
+        Args:
+            given: the inputs of each task, and after them its targets, as `Mixed` gives them.
+        """
+        inputs = [part for part in given[::2] if part is not None]
+        sizes = [len(part) for part in inputs]
+        features = self.backbone(torch.cat(inputs)).split(sizes)
+        losses = [
+            len(part) * trainee.loss(head(seen), part, targets)
+            for trainee, head, seen, part, targets in zip(
+                self._trainees, self.heads, features, inputs, given[1::2], strict=True
+            )
+        ]
+        return torch.stack(losses).sum() / sum(sizes)
 
 
 @dataclass(frozen=True)
-class Alternating:
-    """The batches of several tasks, each task's spread evenly over all steps.
+class Mixed:
+    """Batches of all tasks at once.
 
     Args:
-        parts: of each task.
-        counts: how many steps each task has.
+        parts: of each task, its share of a batch at a time.
+        count: how many steps there are.
         seed: of what is drawn while a step is computed.
     """
 
     parts: Sequence[Batches]
-    counts: Sequence[int]
+    count: int
     seed: int
     process: int = 0
 
-    @cached_property
-    def order(self) -> list[tuple[int, int]]:
-        """For every step, the task that learns in it and the task's own number of that step."""
-        places = [
-            ((own + 0.5) / count, task, own)
-            for task, count in enumerate(self.counts)
-            for own in range(count)
-        ]
-        return [(task, own) for _, task, own in sorted(places)]
-
     def steps(self, epochs: float) -> int:
-        """All of them: how many epochs each task has is in `counts`."""
-        return len(self.order)
+        """All of them: how many epochs each task has is in its share."""
+        return self.count
 
     def __call__(self, step: int, device: torch.device) -> tuple[Any, ...]:
-        task, own = self.order[step]
-        return (*self.parts[task](own, device), task)
+        return tuple(value for part in self.parts for value in part(step, device))
+
+
+def mixed(parts: Sequence[Batches], counts: Sequence[int], seed: int) -> Mixed:
+    """As many steps as the tasks have together, which show as many images of each.
+
+    Args:
+        parts: the batches of each task alone.
+        counts: how many steps it has.
+    """
+    total = sum(counts)
+    shares = [
+        max(_LEAST, round(part.budget.batch * count / total)) if total else part.budget.batch
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    shared = [
+        replace(part, budget=part.budget.model_copy(update={"batch": share}))
+        for part, share in zip(parts, shares, strict=True)
+    ]
+    return Mixed(shared, total, seed)
 
 
 def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
