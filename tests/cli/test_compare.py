@@ -66,7 +66,7 @@ def test_a_method_that_fails_is_named_beside_the_others(
     tasks = [toys.task("a", faces), toys.task("b", faces, stem="0")]
     path.write_text(yaml.safe_dump(toys.document(*tasks)))
     done = pae("compare", path, "--methods", "joint,features", "--out", tmp_path / "out")
-    assert done.code == 0, done.err
+    assert done.code == 1, done.err
     assert "joint, seed 0 failed: task 'b': stem: '0' is a part of the first" in done.out
 
 

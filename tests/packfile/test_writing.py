@@ -110,6 +110,13 @@ def test_notes_and_what_the_maker_says_come_back(tmp_path: Path) -> None:
     assert describe(path)["tasks"][0]["notes"] == expected
 
 
+def test_a_builders_name_will_do(tmp_path: Path) -> None:
+    pack, _ = grown(batch_norm)
+    for name, backbone in (("spec", BackboneSpec("own:build")), ("name", "own:build")):
+        write(pack, tmp_path / name, backbone=backbone)
+    assert (tmp_path / "name").read_bytes() == (tmp_path / "spec").read_bytes()
+
+
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
     pack = tiny()
     pack.tasks["a"].notes = {"mae": float("nan"), "all": [float("inf"), 1.5]}

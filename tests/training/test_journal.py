@@ -122,6 +122,16 @@ def test_another_recipes_directory_is_refused_with_the_key_that_differs(
     assert str(caught.value).startswith(f"{tmp_path}: holds a run of another recipe ({difference})")
 
 
+def test_a_run_that_came_to_nothing_gives_way_to_another(tmp_path: Path) -> None:
+    written(tmp_path, "run")
+    with opened(tmp_path, recipe(seed=9)) as journal:
+        assert journal.result("run") is None
+        journal.write("run", value=1)
+        journal.write("a/train", value=1)
+    with pytest.raises(RunError, match="seed: 9 there, 0 here"), opened(tmp_path):
+        pass
+
+
 def test_what_else_a_run_depends_on_is_held_to_as_well(tmp_path: Path) -> None:
     with opened(tmp_path, limit=5):
         pass

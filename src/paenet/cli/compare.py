@@ -47,7 +47,8 @@ def compare(
 ) -> None:
     """Learn a recipe by several methods and say what each reaches, forgets and costs.
 
-    Every method, seed and order has a run of its own, which continues where it was.
+    Every method, seed and order has a run of its own, which continues where it was. Exit 1
+    where one failed; the others are compared.
     """
     numbers, factors = _seeds(seeds), _rates(rates or "")
     sequences = None if orders is None else [names(order) for order in orders.split(";")]
@@ -78,6 +79,8 @@ def compare(
     if plots:
         drawn = comparison_plots.draw(report, folder / "plots")
     emit(report, as_json, lambda: _show(report, drawn))
+    if any(method["failed"] for method in report["methods"].values()):
+        raise typer.Exit(1)
 
 
 def _seeds(text: str) -> list[int]:

@@ -31,7 +31,7 @@ def write(
     pack: Pack,
     path: str | Path,
     *,
-    backbone: BackboneSpec,
+    backbone: BackboneSpec | str,
     about: Mapping[str, Any] | None = None,
     level: int = LEVEL,
 ) -> None:
@@ -40,7 +40,7 @@ def write(
     Args:
         pack: holds at least one task, or has held one.
         path: of the file, by habit `NAME.pae`.
-        backbone: what builds the network that the pack was made of.
+        backbone: what builds the network that the pack was made of; its name alone will do.
         about: what to keep beside the tasks, as JSON types: by convention `input` (size, mean,
             scale) and `weights` (name, source, terms, sha256 of the base weights). Numbers that
             are not finite become null, in here and in the tasks' notes.
@@ -69,7 +69,8 @@ def write(
                 f"the pack has {promised:,} bytes of tensors and next to nothing "
                 "in them, which no reader would take; learn a task before writing"
             )
-        document = _document(pack, backbone, about or {}, codings)
+        spec = BackboneSpec(backbone) if isinstance(backbone, str) else backbone
+        document = _document(pack, spec, about or {}, codings)
         container.save(path, document.model_dump(), streams)
 
 

@@ -39,8 +39,8 @@ class Journal:
         writes: whether this process keeps the record (one of several does).
 
     Raises:
-        RunError: where another run is at work here, the directory holds another recipe's run, or
-            nothing can be written.
+        RunError: where another run is at work here, the directory holds another recipe's run that
+            has come to something, or nothing can be written.
     """
 
     def __init__(
@@ -138,7 +138,10 @@ class Journal:
             os.truncate(self.record, whole)  # what a kill cut off; the stage is done again
 
     def _adopt_recipe(self) -> None:
-        """Keeps the recipe beside the record; only tasks that are not learnt yet may change."""
+        """Keeps the recipe beside the record; only tasks that are not learnt yet may change.
+
+        A run that has begun and come to nothing is no hindrance: its recipe may have been mended.
+        """
         path = self.folder / "recipe.yaml"
         now = self._document()
         if path.exists():
@@ -149,7 +152,10 @@ class Journal:
                 raise RunError(
                     f"{path}: is damaged; remove it to go on with the recipe that is given"
                 ) from None
-            if difference:
+            if difference and self._done.keys() == {"run"}:
+                self.record.unlink(missing_ok=True)
+                self._done.clear()
+            elif difference:
                 raise RunError(
                     f"{self.folder}: holds a run of another recipe ({difference}); choose another "
                     "directory, or the recipe that it was started with"
