@@ -65,6 +65,14 @@ def test_what_the_system_refuses_is_said_of_the_file_that_was_meant(tmp_path: Pa
     assert missing.value.filename == str(absent)
 
 
+def test_a_file_in_the_way_of_a_folder_is_said_of_the_file_that_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    path = tmp_path / "taken" / "record"
+    with pytest.raises(NotADirectoryError) as refused, replacing(path) as beside:
+        beside.write_text("new")
+    assert refused.value.filename == str(path)
+
+
 def test_an_error_about_another_file_keeps_that_files_name(tmp_path: Path) -> None:
     source = tmp_path / "source"
     with pytest.raises(FileNotFoundError) as missing, replacing(tmp_path / "copy") as beside:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -30,7 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
             error.filename = os.fspath(path)
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file in the way, of which the body has told
+            beside.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_key_that_does_not_exist_is_named_and_the_nearest_one_offered(run: Run
 def test_a_recipe_that_cannot_be_read_leaves_no_folder(pae: Pae, tmp_path: Path) -> None:
     for name, text, message in [
         ("absent.yaml", None, "no such recipe"),
+        (".", None, "a folder; give a YAML recipe"),
         ("half.yaml", "tasks: [", "not YAML: "),
         ("list.yaml", "- a", "holds a list; a recipe is a mapping of keys"),
         ("empty.yaml", "", "holds nothing; a recipe is a mapping of keys"),

@@ -77,7 +77,7 @@ def test_a_method_that_fails_is_named_beside_the_others(
         (["--methods", "lora:x"], ["method 'lora:x'", "give a rank"]),
         (["--methods", "joint:2"], ["method 'joint' takes no setting"]),
         ([*ASKED, "--seeds", "0,x"], ["--seeds", "'0,x'", "give whole numbers"]),
-        ([*ASKED, "--seeds", "-1"], ["a seed, 0 or above"]),
+        ([*ASKED, "--seeds", "-1"], ["seeds: [-1]; give one or more, 0 or above"]),
         ([*ASKED, "--rates", "pae"], ["--rates", "'pae'", "give METHOD=FACTOR"]),
         ([*ASKED, "--rates", "lora=3"], ["rates: 'lora' is not compared"]),
         ([*ASKED, "--orders", "a"], ["task 'b' is left out"]),

@@ -42,7 +42,9 @@ def test_a_wrong_pair_is_named(table: Callable[..., Path], line: str, message: s
 
 
 def test_a_missing_column_is_named(table: Callable[..., Path]) -> None:
-    with pytest.raises(DataError, match="no column 'fold'"):
+    with pytest.raises(
+        DataError, match=r"no column 'fold'.*; a pairs file has fold, path_a, path_b, same"
+    ):
         read_pairs(table("path_a,path_b,same", "0.png,1.png,1"))
 
 

@@ -385,7 +385,7 @@ def test_rates_that_make_no_sense_are_refused(
         (["finetun"], None, "unknown method 'finetun'; did you mean 'finetune'?"),
         (["pae:3"], None, "method 'pae' takes no setting"),
         (["joint:3"], None, "method 'joint' takes no setting"),
-        ([], None, "needs a method"),
+        ([], None, "methods: none; give one"),
         (["pae"], [["a"]], "task 'b' is left out; name every task once"),
         (["pae"], [["a", "c"]], "no task 'c'"),
         (["pae"], [["a", "b", "a"]], "task 'a' is named twice"),

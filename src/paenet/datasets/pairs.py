@@ -14,6 +14,7 @@ from paenet.datasets.examples import Examples
 from paenet.datasets.locating import locate
 from paenet.datasets.table import read_csv
 
+_COLUMNS = ("fold", "path_a", "path_b", "same")
 _SAME = {"1": True, "0": False, "true": True, "false": False}
 
 
@@ -45,7 +46,7 @@ def read_pairs(path: str | Path) -> Pairs:
         DataError: as `read_table`; also where a fold or a `same` is not what it should be.
     """
     file = Path(path)
-    columns = read_csv(file, needed=("fold", "path_a", "path_b", "same"))
+    columns = read_csv(file, needed=_COLUMNS, kind="a pairs file")
     return make_pairs(
         str(file),
         file.parent,

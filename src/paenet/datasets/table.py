@@ -55,12 +55,13 @@ def empty_split(name: str, split: str, known: Iterable[str]) -> DataError:
     return DataError(f"{name}: no examples in split {split!r}{suggest(split, set(known))}")
 
 
-def read_csv(path: Path, needed: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def read_csv(path: Path, needed: Sequence[str], kind: str = "") -> dict[str, tuple[str, ...]]:
     """The columns of a CSV in UTF-8, at least one row long.
 
     Args:
         path: of the file.
         needed: columns that it must have.
+        kind: what has them all, for an error to say.
 
     Raises:
         DataError: names the file, and the column or line that is wrong.
@@ -77,7 +78,7 @@ def read_csv(path: Path, needed: Sequence[str]) -> dict[str, tuple[str, ...]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
-        _check_header(path, header, needed)
+        _check_header(path, header, needed, kind)
         rows = []
         for row in reader:
             if len(row) != len(header) and row:
@@ -93,7 +94,7 @@ def read_csv(path: Path, needed: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return dict(zip(header, zip(*rows, strict=True), strict=True))
 
 
-def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
+def _check_header(path: Path, header: Sequence[str], needed: Sequence[str], kind: str) -> None:
     if not header:
         raise DataError(f"{path}: empty; its first line must name the columns")
     twice = [name for name, count in Counter(header).items() if count > 1]
@@ -101,4 +102,5 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
         raise DataError(f"{path}: column {twice[0]!r} stands there twice; rename one")
     for name in needed:
         if name not in header:
-            raise DataError(f"{path}: no column {name!r}{suggest(name, header)}")
+            mend = f"; {kind} has {', '.join(needed)}" if kind else ""
+            raise DataError(f"{path}: no column {name!r}{suggest(name, header)}{mend}")

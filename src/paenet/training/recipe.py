@@ -119,6 +119,8 @@ def read_document(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe; check the path") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path}: a folder; give a YAML recipe") from None
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:

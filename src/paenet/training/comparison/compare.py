@@ -70,8 +70,10 @@ def compare(
     out = Path(out)
     for name in methods:
         rival(name)  # refused before any run
-    if not methods or not seeds or min(seeds) < 0:
-        raise RecipeError("compare needs a method and a seed, 0 or above")
+    if not methods:
+        raise RecipeError("methods: none; give one or more, such as pae")
+    if not seeds or min(seeds) < 0:
+        raise RecipeError(f"seeds: {list(seeds) or 'none'}; give one or more, 0 or above")
     if workers < 1:
         raise RecipeError(f"workers: {workers}; give 1 or more")
     rates = checked_rates(rates or {}, dict.fromkeys(methods))
