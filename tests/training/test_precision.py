@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from paenet.engine import precision
-from paenet.training.precision import choose_precision
+from paenet.training.precision import choose_precision, is_emulated
 
 CPU = torch.device("cpu")
 
@@ -18,6 +18,8 @@ def test_auto_takes_bfloat16_where_the_processor_has_instructions_for_it(
     assert choose_precision("auto", CPU) == chosen
     assert choose_precision("bf16", CPU) == "bf16"
     assert choose_precision("float32", CPU) == "float32"
+    assert is_emulated("bf16", CPU) is not has
+    assert not is_emulated("float32", CPU)
 
 
 def test_torch_can_be_asked_for_them() -> None:

@@ -103,7 +103,9 @@ def test_a_run_says_in_what_it_computes_and_keeps_to_it_elsewhere(
     assert toys.entries(tmp_path / "run")["run"]["precision"] == "bf16"
     longer = toys.recipe(*tasks(faces, "a", "b"), precision="auto")
     monkeypatch.setattr(precision, "gains_by_bfloat16", lambda device: False)
-    path = training.run(longer, tmp_path / "run")
+    heard = toys.Heard()
+    path = training.run(longer, tmp_path / "run", reporter=heard)
+    assert any("bfloat16 is emulated here" in line for line in heard.lines)
     explicit = toys.recipe(*tasks(faces, "a", "b"), precision="bf16")
     assert toys.fingerprints(path) == toys.fingerprints(training.run(explicit, tmp_path / "bf16"))
 

@@ -16,3 +16,8 @@ def choose_precision(wanted: Literal["auto", "float32", "bf16"], device: torch.d
     if wanted != "auto":
         return wanted
     return "bf16" if gains_by_bfloat16(device) else "float32"
+
+
+def is_emulated(precision: Precision, device: torch.device) -> bool:
+    """Whether `device` has no instructions for it, and takes several times as long for it."""
+    return precision == "bf16" and not gains_by_bfloat16(device)

@@ -16,7 +16,7 @@ from paenet.training.addition import add_task, check_material
 from paenet.training.base import Base, base_of_recipe
 from paenet.training.environment import cache_folder, launched, versions
 from paenet.training.journal import Journal
-from paenet.training.precision import choose_precision
+from paenet.training.precision import choose_precision, is_emulated
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
 from paenet.training.session import Session
@@ -106,6 +106,11 @@ def open_session(
             about = journal.result("run") or _begin(journal, recipe, limit, processes)
         processes.wait_for_everyone()
         precision = about["precision"]
+        if is_emulated(precision, processes.device):
+            reporter.say(
+                "bfloat16 is emulated here, at several times the time of float32; "
+                "'precision: auto' takes what is fast"
+            )
         yield Session(
             recipe=recipe,
             method=packing.method(recipe.method),
