@@ -68,12 +68,14 @@ def export_onnx(
 
     Raises:
         EngineError: where there is no such task, the pack knows no input, the extra `onnx` is not
-            installed, or the model does not answer as torch does.
+            installed, `out` has no folder to lie in, or the model does not answer as torch does.
         PackFileError: where the file cannot be read.
         OSError: where the model cannot be written.
     """
     needs_onnx()
     out = Path(out)
+    if not out.parent.is_dir():  # said before the work
+        raise EngineError(f"{out.parent}: no such folder; make it, or choose another place")
     sources = sources_of(source, tasks, backbone, heads)
     if not split:
         return [_export(sources, out, calibrate)]
