@@ -132,6 +132,22 @@ def test_a_run_that_came_to_nothing_gives_way_to_another(tmp_path: Path) -> None
         pass
 
 
+def test_a_kill_while_a_run_gives_way_leaves_room_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "run")
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journals, "replacing", killed)
+        with pytest.raises(KeyboardInterrupt), opened(tmp_path, recipe(seed=9)):
+            pass
+    with opened(tmp_path, recipe(seed=9)) as journal:
+        assert journal.result("run") is None
+
+
 def test_what_else_a_run_depends_on_is_held_to_as_well(tmp_path: Path) -> None:
     with opened(tmp_path, limit=5):
         pass

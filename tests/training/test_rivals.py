@@ -188,6 +188,8 @@ def test_joint_training_mixes_batches_by_what_each_task_has_to_see() -> None:
     assert together.steps(1) == 40
     inputs = together(0, torch.device("cpu"))[::2]
     assert [len(part) for part in inputs] == [8, 4, 4]
+    many = mixed(parts * 5, [10] * 15, seed=0)  # of which a batch has room for one image each
+    assert many.steps(1) * 15 * 2 == 10 * 15 * 16
 
 
 def test_joint_training_counts_every_image_alike() -> None:

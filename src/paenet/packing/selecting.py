@@ -1,4 +1,4 @@
-"""Choosing between two tensors bit by bit, several times as fast as `torch.where` on a processor.
+"""Choosing between two tensors bit by bit, on a processor about twice as fast as `torch.where`.
 
 What is not chosen cannot show, whatever it holds: no arithmetic is done on it, so that neither NaN
 nor overflow passes from one tensor to the other, as it would in a sum of products.
@@ -52,9 +52,17 @@ def select(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
     return selected
 
 
-class _Select(torch.autograd.Function):
+class _OfMask(torch.autograd.Function):
+    """What is differentiated by its mask, which is given last."""
+
     generate_vmap_rule = True
 
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[-1])
+
+
+class _Select(_OfMask):
     @staticmethod
     def forward(chosen: Tensor, other: Tensor, mask: Tensor) -> Tensor:
         others = other.view(mask.dtype)
@@ -62,10 +70,6 @@ class _Select(torch.autograd.Function):
         bits &= mask
         bits ^= others
         return bits.view(chosen.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[2])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -81,16 +85,10 @@ def _keep(values: Tensor, mask: Tensor) -> Tensor:
     return kept
 
 
-class _Keep(torch.autograd.Function):
-    generate_vmap_rule = True
-
+class _Keep(_OfMask):
     @staticmethod
     def forward(values: Tensor, mask: Tensor) -> Tensor:
         return (values.view(mask.dtype) & mask).view(values.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

@@ -152,8 +152,8 @@ class Journal:
                 raise RunError(
                     f"{path}: is damaged; remove it to go on with the recipe that is given"
                 ) from None
-            if difference and self._done.keys() == {"run"}:
-                self.record.unlink(missing_ok=True)
+            if difference and self.record.exists() and self._done.keys() <= {"run"}:
+                os.truncate(self.record, 0)  # it stays: a kill may come before the recipe is kept
                 self._done.clear()
             elif difference:
                 raise RunError(

@@ -38,7 +38,8 @@ class Joint(FineTune):
             )
 
     def lesson(self, materials: Sequence[Material]) -> Lesson:
-        parts = [self.start.lesson(self.with_head(m.plan), m) for m in materials]
+        lessons = [self.start.lesson(self.with_head(m.plan), m) for m in materials]
+        parts = [part for part in lessons if part.stage.epochs > 0] or lessons
         trainees = [part.trainee for part in parts if isinstance(part.trainee, Trainee)]
         batches = [part.batches for part in parts if isinstance(part.batches, Batches)]
         steps = [part.batches.steps(part.stage.epochs) for part in parts]
@@ -106,22 +107,20 @@ class Mixed:
 
 
 def mixed(parts: Sequence[Batches], counts: Sequence[int], seed: int) -> Mixed:
-    """As many steps as the tasks have together, which show as many images of each.
+    """Steps that show as many images as the tasks have together, in their proportions.
 
     Args:
         parts: the batches of each task alone.
         counts: how many steps it has.
     """
-    total = sum(counts)
-    shares = [
-        max(_LEAST, round(part.budget.batch * count / total)) if total else part.budget.batch
-        for part, count in zip(parts, counts, strict=True)
-    ]
+    images = [part.budget.batch * count for part, count in zip(parts, counts, strict=True)]
+    steps = max(1, sum(counts))
+    shares = [max(_LEAST, round(count / steps)) for count in images]
     shared = [
         replace(part, budget=part.budget.model_copy(update={"batch": share}))
         for part, share in zip(parts, shares, strict=True)
     ]
-    return Mixed(shared, total, seed)
+    return Mixed(shared, round(sum(images) / sum(shares)), seed)
 
 
 def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
