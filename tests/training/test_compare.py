@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_runs_that_a_later_command_does_not_ask_for_stay_in_the_report(
 def test_a_format_that_is_to_be_chosen_is_chosen_once(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = iter([True, False, False])
+    found = chain([True], repeat(False))
     monkeypatch.setattr(precision, "gains_by_bfloat16", lambda device: next(found))
     report = training.compare(two(faces, precision="auto"), ["features", "finetune"], tmp_path)
     runs = [run for method in report["methods"].values() for run in method["runs"]]
