@@ -57,9 +57,17 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """Prunings that hold and that are undone, a goal that is missed, filters, channels given up."""
+    """All that a run may do: a pruning that is undone and one after it that holds, values on a grid,
+    channels given up, a goal that is missed, filters."""
     settings = {"classes": ["dark", "light"], "label": "shade", "dropout": 0.3}
-    first = toys.task("a", faces, goal={"within": 0.5}, settings=settings)
+    first = toys.task(
+        "a",
+        faces,
+        goal={"within": 0.5},
+        settings=settings,
+        prune={"to": 0.8, "stages": 2, "epochs": 0.5, "bisections": 1},
+        values={"grid": "codebook4", "epochs": 0.5},
+    )
     second = toys.task(
         "b",
         faces,
@@ -70,7 +78,7 @@ def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     third = toys.task(
         "c",
         faces,
-        goal={"at_least": 0.12},
+        goal={"at_least": 0.08},
         settings=settings,
         channels={"to": 0.8, "stages": 2, "epochs": 0.5},
     )
@@ -80,7 +88,8 @@ def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
         learn(recipe, folder)
     left = outcome(folder)
     assert [key for key, _ in left["record"]] == [
-        "run", "a/reference-train", "a/reference", "a/train", "a/prune-1", "a/prune-2", "a/learnt",
+        "run", "a/reference-train", "a/reference", "a/train", "a/prune-1", "a/prune-2",
+        "a/codebook4", "a/rest", "a/learnt",
         "c/train", "c/channels-1", "c/channels-2", "c/prune-1", "c/learnt",
         "b/train", "b/widen-1", "b/prune-1", "b/learnt",
     ]  # fmt: skip

@@ -73,10 +73,7 @@ class TaskTraining:
         journal = self.session.journal
         entry = journal.result(key)
         if entry is not None and entry.get("pack", self._start) == self._start:
-            # A state that a later stage has replaced is gone, and no one will ask for it.
-            self._missing = None if self._state(key).exists() else self._state(key)
-            if self._missing is None:
-                self.restore(key)
+            self.restore(key)
             return self._note(entry["metrics"])
         self.refuse_missing()
         for theta, _ in self.learner.owned().values():
@@ -148,9 +145,14 @@ class TaskTraining:
         return undo
 
     def restore(self, key: str) -> None:
-        """Puts the state after stage `key` back."""
-        load_state(self._state(key), self._saved())
-        self._missing = None
+        """Puts the state after stage `key` back.
+
+        Where a run goes on, a later stage may have replaced it: then that one's is put back next.
+        """
+        path = self._state(key)
+        self._missing = None if path.exists() else path
+        if self._missing is None:
+            load_state(path, self._saved())
 
     def refuse_missing(self) -> None:
         """Refuses to go on from a state that is on record, but lost.
