@@ -97,6 +97,13 @@ def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path])
         ({"root": "x"}, "unknown key 'root'"),
         ({"root": "x", "datset": "lfw"}, "unknown key 'datset'; did you mean 'dataset'"),
         ("none.csv", r"none\.csv: No such file"),
+        ({"table": None}, "table is None; give the path of a CSV"),
+        ({"table": "a\0b"}, "table is .*; give the path of a CSV"),
+        ({"folder": ["x"]}, "folder is .*; give the path of a folder"),
+        ({"synthetic": True}, "synthetic is True; give {people"),
+        ({"table": "x.csv", "rename": ["label"]}, "rename is .*; give new names by old ones"),
+        ({"table": "x.csv", "rename": {"label": 3}}, "rename is .*; give new names by old ones"),
+        (5, "data: 5; name a table or folder"),
     ],
 )
 def test_a_wrong_spec_is_refused(spec: Any, message: str) -> None:

@@ -288,6 +288,35 @@ def test_a_removed_task_leaves_its_record_and_can_be_learnt_again(pack: Path, ad
         )
 
 
+@pytest.mark.parametrize("failure", [Killed(), OSError("no space")])
+def test_a_removal_that_comes_to_nothing_can_be_asked_for_again(
+    failure: BaseException, pack: Path, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = (add(pack, "a") / "record.jsonl").read_bytes()
+    before = pack.read_bytes()
+
+    def fails(*arguments: Any, **keywords: Any) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packfile, "write", fails)
+        with pytest.raises(type(failure)):
+            training.remove(pack, "a", **OWN)
+    assert pack.read_bytes() == before
+    assert pack.with_name("pack.a.run").joinpath("record.jsonl").read_bytes() == record
+    training.remove(pack, "a", **OWN)
+    add(pack, "a")
+
+
+def test_a_removal_killed_before_the_pack_is_written_can_be_asked_for_again(
+    pack: Path, add: Add
+) -> None:
+    add(pack, "a")
+    pack.with_name("pack.a.run").rename(pack.with_name("pack.a.removed-1"))
+    training.remove(pack, "a", **OWN)
+    add(pack, "a")
+
+
 def test_a_task_that_another_one_sees_is_not_removed(pack: Path, add: Add) -> None:
     add(pack, "a")
     before = pack.read_bytes()

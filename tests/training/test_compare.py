@@ -222,7 +222,7 @@ def test_what_is_no_report_is_refused(text: str, faces: Path, tmp_path: Path) ->
 
 def test_every_order_has_runs_and_a_summary_of_its_own(faces: Path, tmp_path: Path) -> None:
     found = training.compare(
-        two(faces), ["finetune"], tmp_path, orders=[["a", "b"], ["b", "a"]]
+        two(faces), ["finetune"], tmp_path, orders=[["a", "b"], ["b", "a"], ["a", "b"]]
     )["methods"]["finetune"]  # fmt: skip
     assert [run["order"] for run in found["runs"]] == [["a", "b"], ["b", "a"]]
     assert [summary["order"] for summary in found["orders"]] == [["a", "b"], ["b", "a"]]
@@ -314,12 +314,15 @@ def test_what_the_given_network_does_already_is_trained_in_turns_with_other_task
 def test_rates_are_those_of_the_method_and_not_of_what_goals_are_measured_against(
     faces: Path,
 ) -> None:
-    plan = toys.task("a", faces, prune={"to": 0.5, "rate": 0.003})
+    first = {"data": {"table": str(faces)}, "budget": {"rate": 0.02}}
+    plan = toys.task("a", faces, prune={"to": 0.5, "rate": 0.003}, pretrain=first)
     recipe = toys.recipe(plan)
     (before,) = recipe.tasks
     for name in ("pae", "features"):
         (after,) = on_equal_terms(recipe, name, 10.0).tasks
         assert after.budget.rate == pytest.approx(0.1)
+        assert after.pretrain is not None
+        assert after.pretrain.budget.rate == pytest.approx(0.2)
         assert after.prune.rate == (pytest.approx(0.03) if name == "pae" else None)
         assert after.reference_budget() == before.reference_budget()
     (rival,) = on_equal_terms(recipe, "lora:8", 10.0).tasks

@@ -18,7 +18,7 @@ from paenet.training import fit as fitting
 from paenet.training.batches import Batches
 from paenet.training.data import Split, View
 from paenet.training.errors import RunError
-from paenet.training.fit import Stage, Trainee, cycle, fit
+from paenet.training.fit import Stage, Trainee, cycle, estimate_statistics, fit
 from paenet.training.plan import Budget
 from paenet.training.progress import Silent
 from paenet.training.sources import ImageSource
@@ -66,14 +66,11 @@ def train(
     reporter: Silent | None = None,
     precision: str = "no",
 ) -> float:
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
-    split = Split(pixels, torch.arange(32) % 2)
-    source = ImageSource(split, View(8, 127.5, 128.0))
     AcceleratorState._reset_state()  # of another precision
     return fit(
         stage,
         module,
-        Batches(source, split.targets, Budget(batch=8), 5, stage.key),
+        batches(stage.key),
         accelerator=Accelerator(mixed_precision=precision, cpu=True),
         checkpoint=folder / "checkpoint.safetensors",
         checkpoint_seconds=seconds,
@@ -84,6 +81,40 @@ def train(
 
 def bits(module: nn.Module) -> list[bytes]:
     return [tensor.numpy().tobytes() for tensor in module.state_dict().values()]
+
+
+def batches(key: str) -> Batches:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+    split = Split(pixels, torch.arange(32) % 2)
+    source = ImageSource(split, View(8, 127.5, 128.0))
+    return Batches(source, split.targets, Budget(batch=8), 5, key)
+
+
+def test_statistics_are_estimated_alike_whatever_was_drawn_before() -> None:
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(4)
+        layers = nn.Flatten(), nn.Dropout(0.5), nn.Linear(3 * 64, 4), nn.BatchNorm1d(4)
+        module = Trainee(nn.Sequential(*layers), nn.CrossEntropyLoss()).train()
+        torch.manual_seed(seed)
+        estimate_statistics(module, batches("a/int8"), accelerator=Accelerator(cpu=True))
+        found.append(bits(module))
+    assert found[0] == found[1]
+
+
+def test_processes_agree_on_statistics_that_are_counted_and_leave_fixed_ones_alone() -> None:
+    class Several:
+        num_processes = 3
+
+        def reduce(self, tensor: torch.Tensor, reduction: str) -> torch.Tensor:
+            return tensor + 1.0  # whatever the others have
+
+    module = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2).eval())
+    fitting._agree_on_statistics(module, Several())  # type: ignore[arg-type]
+    counted, fixed = module
+    assert torch.equal(counted.running_mean, torch.ones(2))
+    assert torch.equal(fixed.running_mean, torch.zeros(2))
+    assert torch.equal(fixed.running_var, torch.ones(2))
 
 
 def test_scores_are_a_group_of_their_own_that_does_not_decay() -> None:

@@ -124,8 +124,13 @@ def test_another_recipes_directory_is_refused_with_the_key_that_differs(
 
 def test_a_run_that_came_to_nothing_gives_way_to_another(tmp_path: Path) -> None:
     written(tmp_path, "run")
+    checkpoint = tmp_path / journals.CHECKPOINT
+    checkpoint.touch()
+    with opened(tmp_path):
+        assert checkpoint.exists()
     with opened(tmp_path, recipe(seed=9)) as journal:
         assert journal.result("run") is None
+        assert not checkpoint.exists()
         journal.write("run", value=1)
         journal.write("a/train", value=1)
     with pytest.raises(RunError, match="seed: 9 there, 0 here"), opened(tmp_path):
@@ -197,6 +202,13 @@ def test_learnt_tasks_stay_the_first_ones(
     with pytest.raises(RunError) as caught, opened(tmp_path, recipe(*names)):
         pass
     assert difference in str(caught.value)
+
+
+def test_tasks_that_were_learnt_together_stay_as_well(tmp_path: Path) -> None:
+    written(tmp_path, "a+b/learnt")
+    refused = pytest.raises(RunError, match=r"tasks\[1\]: 'b' there, nothing here")
+    with refused, opened(tmp_path, recipe("a", "c")):
+        pass
 
 
 def test_a_learnt_task_that_is_left_out_is_named(tmp_path: Path) -> None:

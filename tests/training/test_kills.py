@@ -57,7 +57,7 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """All that a run may do: a pruning that is undone and one after it that holds, values on a grid,
+    """All that a run may do: a pruning undone, one after it that holds, values on a grid,
     channels given up, a goal that is missed, filters."""
     settings = {"classes": ["dark", "light"], "label": "shade", "dropout": 0.3}
     first = toys.task(

@@ -210,6 +210,12 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     assert recipe.weights == str(tmp_path / "recipes" / "nets" / "w.safetensors")
 
 
+@pytest.mark.parametrize("key", ["weights", "tasks.0.pairs", "tasks.0.data.table"])
+def test_what_is_no_path_is_named(key: str) -> None:
+    with pytest.raises(RecipeError, match=r"'a\\x00b': no path"):
+        parse_recipe(changed(key, "a\0b"))
+
+
 def test_registered_weights_keep_their_name() -> None:
     assert parse_recipe(changed("weights", "facenet-vggface2")).weights == "facenet-vggface2"
 

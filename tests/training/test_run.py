@@ -13,6 +13,8 @@ from paenet.datasets import DataError
 from paenet.packing import METHODS
 from paenet.training import GoalMissed, RecipeError, RunError, addition, precision
 from paenet.training.journal import Journal
+from paenet.training.opening import changing
+from paenet.training.progress import Silent
 from tests.datasets.published.trees import put_images, put_lines
 from tests.training import toys
 
@@ -166,6 +168,28 @@ def test_two_runs_in_one_directory_are_refused(faces: Path, tmp_path: Path) -> N
         pytest.raises(RunError, match=f"{tmp_path}: another run is at work here"),
     ):
         training.run(toys.recipe(*tasks(faces, "a")), tmp_path)
+
+
+def test_no_other_command_changes_a_pack_while_a_run_learns_into_it(
+    faces: Path, tmp_path: Path
+) -> None:
+    recipe = toys.recipe(*tasks(faces, "a", "b"))
+    busy = pytest.raises(RunError, match="another command is changing it")
+
+    class Meddling(Silent):
+        tried = 0
+
+        def begin(self, *arguments: Any) -> None:
+            if (tmp_path / "pack.pae").exists():
+                self.tried += 1
+                with busy:
+                    training.remove(tmp_path / "pack.pae", "a", backbone=toys.BACKBONE)
+
+    reporter = Meddling()
+    pack = training.run(recipe, tmp_path, reporter=reporter)
+    assert reporter.tried > 0
+    with changing(pack), busy:
+        training.run(recipe, tmp_path)
 
 
 def test_a_pack_that_is_not_the_runs_is_refused(faces: Path, tmp_path: Path) -> None:

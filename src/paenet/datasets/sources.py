@@ -87,6 +87,8 @@ def _parts(spec: Spec) -> list[dict[str, Any]]:
         return [{kind: spec}]
     if isinstance(spec, Mapping):
         return [_checked(dict(spec))]
+    if not isinstance(spec, Sequence):
+        raise DataError(f"data: {spec!r}; name a table or folder")
     parts = [part for item in spec for part in _parts(item)]
     if not parts:
         raise DataError("data: an empty list; name at least one table or folder")
@@ -110,6 +112,9 @@ def _checked(part: dict[str, Any]) -> dict[str, Any]:
                 )
     if sum(key in _KINDS for key in part) != 1:
         raise DataError(f"data: give exactly one of {', '.join(_KINDS)}; found {list(part)}")
+    for key, (holds, wanted) in _VALUES.items():
+        if key in part and not holds(part[key]):
+            raise DataError(f"data: {key} is {part[key]!r}; give {wanted}")
     return part
 
 
@@ -135,6 +140,26 @@ def _open(part: Mapping[str, Any], split: str | None) -> Examples:
 
 def _splits(part: Mapping[str, Any]) -> tuple[str, ...]:
     return _KINDS[_kind(part)][1](part)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) and "\0" not in str(value)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) for pair in value.items() for name in pair
+    )
+
+
+# What may stand under a key, and how to say so.
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "table": (_is_path, "the path of a CSV"),
+    "folder": (_is_path, "the path of a folder"),
+    "root": (_is_path, "the path of the data set's folder"),
+    "synthetic": (lambda value: value is None or isinstance(value, Mapping), "{people: 100, …}"),
+    "rename": (lambda value: value is None or _is_names(value), "new names by old ones"),
+}
 
 
 def _draw_faces(settings: Mapping[str, Any] | None, split: str | None) -> Examples:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -125,11 +127,27 @@ def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
             held.pack.remove(name)
         except PackingError as error:
             raise RunError(f"{path}: {error}") from None
-        packfile.write(held.pack, path, backbone=held.spec, about=held.about)
-        folder = _run_folder(path, name)
-        if folder.exists():
-            taken = (folder.with_suffix(f".removed-{number}") for number in count(1))
-            folder.rename(next(free for free in taken if not free.exists()))
+        with _put_aside(_run_folder(path, name)):
+            packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+
+
+@contextmanager
+def _put_aside(folder: Path) -> Iterator[None]:
+    """Renames a folder, and back where the body fails.
+
+    First: after a kill in between, a record of what is still in the pack can be done without, and
+    one of what is no longer there would be in the way of adding it again.
+    """
+    if not folder.exists():
+        yield
+        return
+    names = (folder.with_suffix(f".removed-{number}") for number in count(1))
+    aside = folder.rename(next(free for free in names if not free.exists()))
+    try:
+        yield
+    except BaseException:
+        aside.rename(folder)
+        raise
 
 
 def _run_folder(path: Path, task: str) -> Path:

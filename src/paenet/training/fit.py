@@ -191,16 +191,13 @@ def estimate_statistics(trainee: Trainee, batches: Batches, *, accelerator: Acce
 
     What they counted before belongs to weights that have been rounded since.
     """
-    norms = [
-        module
-        for module in trainee.learner.modules()
-        if isinstance(module, nn.modules.batchnorm._NormBase) and module.training
-    ]
+    norms = _counting(trainee.learner)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for an average over all batches
     for step in range(min(STATISTICS, batches.epoch_steps)):
+        torch.manual_seed(derive(batches.seed, batches.key, step, batches.process))
         inputs, _ = batches(step, accelerator.device)
         trainee.learner(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
@@ -240,6 +237,16 @@ def _agree_on_statistics(module: nn.Module, accelerator: Accelerator) -> None:
     """Each process has seen other images: what their norms counted is averaged."""
     if accelerator.num_processes == 1:
         return
-    for name, buffer in module.named_buffers():
-        if name.endswith(("running_mean", "running_var")):
-            buffer.copy_(accelerator.reduce(buffer.clone(), reduction="mean"))
+    for norm in _counting(module):
+        for counted in (norm.running_mean, norm.running_var):
+            if counted is not None:
+                counted.copy_(accelerator.reduce(counted.clone(), reduction="mean"))
+
+
+def _counting(module: nn.Module) -> list[nn.modules.batchnorm._NormBase]:
+    """Norms that count statistics; those whose statistics are fixed do not, to the last bit."""
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, nn.modules.batchnorm._NormBase) and part.training
+    ]

@@ -21,6 +21,9 @@ from paenet.training.recipe import Recipe, dump_recipe
 RECORD = "record.jsonl"
 """What a run has done so far, in its directory."""
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The stage that is under way, in its directory."""
+
 _LATER_FACTS = ("weights",)  # which a record of an early version does not have
 
 
@@ -153,6 +156,7 @@ class Journal:
                     f"{path}: is damaged; remove it to go on with the recipe that is given"
                 ) from None
             if difference and self.record.exists() and self._done.keys() <= {"run"}:
+                (self.folder / CHECKPOINT).unlink(missing_ok=True)  # of the recipe as it was
                 os.truncate(self.record, 0)  # it stays: a kill may come before the recipe is kept
                 self._done.clear()
             elif difference:
@@ -190,7 +194,11 @@ class Journal:
         return recipe | {"run": since | document["run"]}
 
     def _is_learnt(self, task: str) -> bool:
-        return f"{task}/learnt" in self._done
+        return any(
+            task in key.removesuffix("/learnt").split("+")
+            for key in self._done
+            if key.endswith("/learnt")
+        )
 
     def _document(self) -> str:
         return dump_recipe(self._recipe) + yaml.safe_dump({"run": self._facts}, sort_keys=False)

@@ -45,6 +45,17 @@ def changing(path: Path) -> Iterator[None]:
         RunError: where another command is changing it.
     """
     packfile.describe(path)
+    with reserving(path):
+        yield
+
+
+@contextmanager
+def reserving(path: Path) -> Iterator[None]:
+    """As `changing`, also where there is no such file yet.
+
+    Raises:
+        RunError: where another command is changing it.
+    """
     if not launched().is_main_process:  # one of several that share a run locks for all
         yield
         return

@@ -174,18 +174,15 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 def _resolved(recipe: Recipe, folder: Path) -> Recipe:
-    def absolute(path: str) -> str:
-        return str((folder / path).resolve())
-
     def source(spec: dict[str, Any]) -> dict[str, Any]:
         return {
-            key: absolute(value) if key in PLACES and isinstance(value, str) else value
+            key: _absolute(value, folder) if key in PLACES and isinstance(value, str) else value
             for key, value in spec.items()
         }
 
     tasks = []
     for task in recipe.tasks:
-        pairs = None if task.pairs is None else absolute(task.pairs)
+        pairs = None if task.pairs is None else _absolute(task.pairs, folder)
         tasks.append(task.with_data(source).model_copy(update={"pairs": pairs}))
     weights = None if recipe.weights is None else place_weights(recipe.weights, folder)
     placed = recipe.model_copy(update={"tasks": tuple(tasks), "weights": weights})
@@ -193,7 +190,18 @@ def _resolved(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def place_weights(name_or_file: str, folder: Path) -> str:
-    """The name of registered weights as it is; a file as an absolute path below `folder`."""
+    """The name of registered weights as it is; a file as an absolute path below `folder`.
+
+    Raises:
+        RecipeError: where it is no path.
+    """
     if name_or_file in PRETRAINED:
         return name_or_file
-    return str((folder / name_or_file).resolve())
+    return _absolute(name_or_file, folder)
+
+
+def _absolute(path: str, folder: Path) -> str:
+    try:
+        return str((folder / path).resolve())
+    except (ValueError, OSError, RuntimeError) as error:  # a null byte; links in a circle
+        raise RecipeError(f"{path!r}: no path ({error})") from None

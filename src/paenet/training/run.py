@@ -16,6 +16,7 @@ from paenet.training.addition import add_task, check_material
 from paenet.training.base import Base, base_of_recipe
 from paenet.training.environment import cache_folder, launched, versions
 from paenet.training.journal import Journal
+from paenet.training.opening import reserving
 from paenet.training.precision import choose_precision, is_emulated
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
@@ -56,13 +57,18 @@ def run(
     out = Path(out)
     method = packing.method(recipe.method)
     base = base_of_recipe(recipe)
-    with open_session(recipe, out, base, limit=limit, cache=cache, reporter=reporter) as session:
+    paths = [out / (f"{plan.name}.pae" if method.separate else PACK) for plan in recipe.tasks]
+    with ExitStack() as stack:
+        session = stack.enter_context(
+            open_session(recipe, out, base, limit=limit, cache=cache, reporter=reporter)
+        )
+        for path in dict.fromkeys(paths):
+            stack.enter_context(reserving(path))
         for plan in recipe.tasks:
             first = method.separate or plan is recipe.tasks[0]
             check_material(session, base, plan, first=first)
         pack: Pack | None = None
-        for plan in recipe.tasks:
-            path = out / (f"{plan.name}.pae" if method.separate else PACK)
+        for plan, path in zip(recipe.tasks, paths, strict=True):
             if pack is None or method.separate:
                 pack = (
                     packfile.read(path, backbone=base.own_builder).pack

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from paenet.datasets import Augment
 from paenet.packing import Method
 from paenet.training.data import View
-from paenet.training.journal import Journal
+from paenet.training.journal import CHECKPOINT, Journal
 from paenet.training.precision import Precision
 from paenet.training.progress import Reporter
 from paenet.training.recipe import Recipe
@@ -49,4 +49,4 @@ class Session:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT

@@ -77,7 +77,8 @@ def compare(
     if workers < 1:
         raise RecipeError(f"workers: {workers}; give 1 or more")
     rates = checked_rates(rates or {}, dict.fromkeys(methods))
-    ordered = [recipe.reordered(order) for order in orders] if orders else [recipe]
+    once = dict.fromkeys(tuple(order) for order in orders or ())
+    ordered = [recipe.reordered(order) for order in once] or [recipe]
     # For all runs, wherever each goes on.
     precision = choose_precision(recipe.precision, launched().device)
     recipes = [

@@ -84,6 +84,8 @@ def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
         "reference": reference,
         "budget": _at_rate(budget, rate),
         "channels": _at_rate(channels, rate),
+        "pretrain": plan.pretrain
+        and plan.pretrain.model_copy(update={"budget": _at_rate(plan.pretrain.budget, rate)}),
         "prune": _at_rate(plan.prune, rate),
         "values": _at_rate(values, rate),
     }
