@@ -37,6 +37,13 @@ def test_speed_is_told_of_any_backbone(pae: Pae) -> None:
     refusal(pae("bench", "speed", "--backbone", "smal"), "smal", "did you mean 'small'")
 
 
+@pytest.mark.parametrize("what", ["file", "speed"])
+def test_a_pack_of_ones_own_network_is_refused_with_the_reason(
+    what: str, pack: Path, pae: Pae
+) -> None:
+    refusal(pae("bench", what, "--pack", pack), pack, "its network is code of your own")
+
+
 @pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", ""])
 def test_shares_that_cannot_be_are_refused(pae: Pae, shares: str) -> None:
     refusal(pae(*SMALL, "--densities", shares), "--densities", "above 0 that sum to at most 1")

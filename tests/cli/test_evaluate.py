@@ -70,8 +70,26 @@ def test_an_identity_is_judged_on_pairs(pack: Path, faces: Path, pae: Pae) -> No
     found = document(pae(*arguments, "--json"))
     assert found["count"] == found["metrics"]["pairs"]["count"] == 24
     assert list(found["metrics"]) == ["pairs", "pairs_mean_subtracted"]
-    assert "pairs_mean_subtracted" in pae(*arguments).out
+    shown = pae(*arguments).out
+    assert "pairs_mean_subtracted" in shown
+    assert "(test)" not in shown
     assert document(pae(*arguments, "--limit", "12", "--json"))["count"] == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "val"], "its pairs have no splits and no labels"),
+        (["--label", "shade"], "its pairs have no splits and no labels"),
+        (["--dataset", "adience"], "give a pairs file or the folder of LFW, no more"),
+        (["--dataset", "lfw", "--option", "fold=1"], "give a pairs file or the folder of LFW"),
+    ],
+)
+def test_what_pairs_do_not_have_is_not_passed_over(
+    options: list[str], message: str, pack: Path, faces: Path, pae: Pae
+) -> None:
+    arguments = ("eval", pack, "--task", "base", "--data", toys.pairs(faces), *OWN, *options)
+    refusal(pae(*arguments), "base: is an identity", message)
 
 
 @pytest.mark.parametrize(

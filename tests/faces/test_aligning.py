@@ -109,6 +109,22 @@ def test_a_photograph_that_has_changed_is_aligned_anew(
     assert (out / "ada/1.png").read_bytes() == (out / "bob/2.png").read_bytes()
 
 
+def test_crops_of_a_photograph_that_has_changed_go_even_where_the_run_was_cut_off(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    align_folder(folder, out)
+    Image.new("RGB", (50, 60)).save(folder / "ada/2.png")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        align_folder(folder, out, progress=stop)
+    align_folder(folder, out)
+    assert crops(out) == [name for name in CROPS if name != "ada/2.png"]
+
+
 def test_what_was_done_before_a_kill_is_kept(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

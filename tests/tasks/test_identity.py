@@ -46,6 +46,12 @@ def test_the_scale_fits_the_number_of_people_unless_told() -> None:
     assert told.criterion(8, people).scale == 64
 
 
+@pytest.mark.parametrize("size", [64.0, 2.5])
+def test_the_size_of_an_embedding_is_a_whole_number(size: float) -> None:
+    with pytest.raises(TaskError, match=f"embedding: {size} is not a whole number"):
+        Identity(name="who", objective="softmax", embedding=size)  # type: ignore[arg-type]
+
+
 def test_the_centres_have_the_size_of_the_embedding() -> None:
     people = torch.tensor([0, 1, 2])
     assert LABELLED.criterion(8, people).centres.shape == (3, 8)

@@ -148,7 +148,7 @@ def test_a_run_whose_directory_is_gone_counts_as_the_report_has_it(
     )
     assert again == report
     assert json.loads(file.read_text()) == report
-    assert [path.name for path in tmp_path.iterdir()] == ["comparison.json"]
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def test_reports_of_other_machines_make_one(
@@ -187,6 +187,21 @@ def test_runs_that_a_later_command_does_not_ask_for_stay_in_the_report(
     )
     assert again["methods"] == report["methods"]
     assert [run["method"] for run in again["unasked"]] == ["features"]
+
+
+def test_commands_at_one_comparison_lose_nothing_of_each_other(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = course.run_rival
+
+    def while_another_compares(*arguments: Any, **keywords: Any) -> Any:
+        monkeypatch.setattr(course, "run_rival", run)
+        training.compare(two(faces), ["features"], tmp_path)
+        return run(*arguments, **keywords)
+
+    monkeypatch.setattr(course, "run_rival", while_another_compares)
+    found = training.compare(two(faces), ["finetune"], tmp_path)
+    assert [run["method"] for run in found["unasked"]] == ["features"]
 
 
 def test_a_format_that_is_to_be_chosen_is_chosen_once(

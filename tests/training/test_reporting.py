@@ -115,6 +115,14 @@ def test_identity_is_what_face_pairs_say_where_there_are_any(tmp_path: Path) -> 
     assert document["rows"][0]["accuracy"]["identity"]["value"] == pytest.approx(90)
 
 
+def test_pairs_of_ones_own_stand_beside_no_published_ones(tmp_path: Path) -> None:
+    about = notes("vggface2", None, "verification", pairs=0.8)
+    about["data"]["pairs"] = "mine"
+    document = report(put(tmp_path / "run", identity=about))
+    assert document["columns"][0]["data"] == "mine"
+    assert not any(row["source"] for row in document["rows"])
+
+
 def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_path: Path) -> None:
     run = put(
         tmp_path / "run",

@@ -33,11 +33,11 @@ def file(
     Without --weights, trained ones that are in the cache are taken, or else the backbone's own
     initialisation.
     """
-    from paenet import backbones, bench, packfile, training
+    from paenet import backbones, bench, training
 
     source: dict[str, Any] = {"pack": str(pack)}
     if pack is not None:
-        held = packfile.read(pack)
+        held = _read(pack)
     else:
         shares = _shares(densities)
         weights = weights or backbones.cached(backbone)
@@ -70,9 +70,9 @@ def speed(
     Without --pack, four tasks that were not trained: none is judged here. On FaceNet it takes some
     five minutes on two cores.
     """
-    from paenet import bench, packfile, training
+    from paenet import bench, training
 
-    held = bench.sample_with_stems(backbone, weights) if pack is None else packfile.read(pack)
+    held = bench.sample_with_stems(backbone, weights) if pack is None else _read(pack)
     document = {
         "kind": "speed",
         "command": shlex.join(["pae", *sys.argv[1:]]),
@@ -82,6 +82,19 @@ def speed(
         **bench.bench_speed(held, repeats=repeats),
     }
     emit(document, as_json, lambda: _show_speed(document))
+
+
+def _read(pack: Path) -> Any:
+    """A pack that processes of their own can read, too, as some measurements ask."""
+    from paenet import packfile
+
+    try:
+        return packfile.read(pack)
+    except packfile.CodeNeededError:
+        raise packfile.PackFileError(
+            f"{pack}: its network is code of your own; pae bench measures those that come with "
+            "paenet (pae info lists what is in a pack)"
+        ) from None
 
 
 def _shares(text: str) -> list[float]:

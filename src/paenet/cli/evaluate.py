@@ -63,7 +63,8 @@ def evaluate(
         rows = [(name, interval(m), str(m["count"])) for name, m in found["metrics"].items()]
         whose = task if onnx is None else f"{task} of {onnx}"
         place = data if dataset is None else f"{dataset} in {data}"
-        table(f"{whose} on {place} ({split})", ("metric", "value", "examples"), rows)
+        part = "" if "pairs" in found["metrics"] else f" ({split})"
+        table(f"{whose} on {place}{part}", ("metric", "value", "examples"), rows)
         if found["broken"]:
             path, reason = found["broken"][0]
             print(f"{len(found['broken'])} broken images left out, the first: {path}: {reason}")

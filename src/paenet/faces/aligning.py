@@ -85,8 +85,8 @@ def align_folder(
     with Record(out, settings_of(source, framing)) as record:
         targets = _targets(paths)
         jobs = [Job(path, _stamp(source / path), targets[path]) for path in paths]
-        before = record.entries.copy()
-        missing = [job for job in jobs if not _is_done(job, before.get(job.path), out, framing)]
+        known = record.entries
+        missing = [job for job in jobs if not _is_done(job, known.get(job.path), out, framing)]
         done = len(jobs) - len(missing)
         parts = [missing[at : at + _TOGETHER] for at in range(0, len(missing), _TOGETHER)]
         for entries in _run(parts, source, out, framing, workers):
@@ -94,7 +94,7 @@ def align_folder(
             done += len(entries)
             if progress is not None:
                 progress(done, len(jobs))
-        _remove_outdated(out, before, record.entries)
+        _remove_outdated(out, record)
         return _report(
             [record.entries[path] for path in paths],
             len(jobs) - len(missing),
@@ -185,12 +185,14 @@ def _run(
         pool.shutdown(cancel_futures=True)
 
 
-def _remove_outdated(out: Path, before: dict[str, Entry], now: dict[str, Entry]) -> None:
-    """Crops of photographs that have changed since, and that nothing took the place of."""
-    kept = {cut.crop for entry in now.values() for cut in entry.cuts}
-    for cut in (cut for entry in before.values() for cut in entry.cuts):
-        if cut.crop not in kept:
-            (out / cut.crop).unlink(missing_ok=True)
+def _remove_outdated(out: Path, record: Record) -> None:
+    """Crops of photographs that have changed since, and that nothing took the place of.
+
+    Of whichever run: an earlier one may have been cut off before it came to this.
+    """
+    kept = {cut.crop for entry in record.entries.values() for cut in entry.cuts}
+    for crop in record.crops - kept:
+        (out / crop).unlink(missing_ok=True)
 
 
 def _report(entries: list[Entry], done_before: int, seconds: float, table: Path) -> Report:

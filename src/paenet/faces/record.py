@@ -65,6 +65,10 @@ class Record:
         out: the folder of the crops; made where absent.
         settings: what the crops depend on.
 
+    Attributes:
+        entries: by photograph, the last of each.
+        crops: of all entries that ever were: those of a photograph that has changed may lie there.
+
     Raises:
         FacesError: where another alignment is at work in `out`, or what it holds is not from one
             with these settings.
@@ -73,6 +77,7 @@ class Record:
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         self.entries: dict[str, Entry] = {}
+        self.crops: set[str] = set()
         self._out = out
         self._file = out / ".alignment.jsonl"
         self._settings = settings
@@ -106,7 +111,7 @@ class Record:
         """Puts entries on record, flushed to the disk."""
         new = list(entries)
         self._append(asdict(entry) for entry in new)
-        self.entries |= {entry.path: entry for entry in new}
+        self._note(new)
 
     def write_table(self, paths: Iterable[str]) -> Path:
         """Writes `OUT/alignment.csv` of some photographs: a row for each crop, or for none."""
@@ -140,7 +145,7 @@ class Record:
             return self._begin()
         try:
             self._compare(json.loads(lines[0]))
-            self.entries = {entry.path: entry for entry in map(_entry, lines[1:])}
+            self._note([_entry(line) for line in lines[1:]])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise FacesError(
                 f"{self._file}: is damaged; choose another folder, or empty this one to begin anew"
@@ -149,6 +154,11 @@ class Record:
             os.truncate(self._file, len(whole))
         for leftover in self._out.rglob(".*.tmp"):
             leftover.unlink()
+
+    def _note(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.entries[entry.path] = entry
+            self.crops |= {cut.crop for cut in entry.cuts}
 
     def _compare(self, before: dict[str, Any]) -> None:
         for key, value in self._settings.items():

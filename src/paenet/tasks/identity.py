@@ -56,7 +56,7 @@ class Identity(Task):
             )
         if self.embedding is not None:
             self.check_number("embedding", self.embedding, 1, 65536)
-            if int(self.embedding) != self.embedding:
+            if not isinstance(self.embedding, int):
                 raise self.error(f"embedding: {self.embedding!r} is not a whole number")
         if self.scale is not None:
             self.check_number("scale", self.scale, 1, 1000)

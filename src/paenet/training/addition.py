@@ -161,6 +161,7 @@ class _Addition:
                 "data": {
                     "sources": origins(plan.data),
                     **({"pretrain": origins(plan.pretrain.data)} if plan.pretrain else {}),
+                    **({"pairs": material.pairs.name} if material.pairs else {}),
                     "examples": {split: len(rows) for split, rows in material.splits()},
                     "skipped": len(material.train.skipped),
                 },

@@ -72,9 +72,7 @@ def judge(
     cache = (cache or cache_folder()) / "images"
     source = str(data) if isinstance(data, Path) else data
     if isinstance(task, Identity):
-        place = source.get("root") if isinstance(source, Mapping) else source
-        if not isinstance(place, str):
-            raise RunError(f"{name}: is an identity; give a pairs file or the folder of LFW")
+        place = _pairs_place(name, source, split, label)
         return {"task": name, "data": source} | _verification(
             network, place, view, cache, batch, limit
         )
@@ -96,6 +94,21 @@ def judge(
         "skipped": found.skipped.as_json(),
         "metrics": {key: metric_as_json(metric) for key, metric in metrics.items()},
     }
+
+
+def _pairs_place(name: str, source: Any, split: str | None, label: str | None) -> str:
+    """Where an identity's pairs are.
+
+    Raises:
+        RunError: where something is asked for that pairs do not have.
+    """
+    lfw = isinstance(source, Mapping) and source.get("dataset") == "lfw"
+    place = source.get("root") if lfw else source
+    if not isinstance(place, str) or (lfw and set(source) != {"dataset", "root"}):
+        raise RunError(f"{name}: is an identity; give a pairs file or the folder of LFW, no more")
+    if split not in (None, "test") or label is not None:
+        raise RunError(f"{name}: is an identity; its pairs have no splits and no labels to choose")
+    return place
 
 
 def _exported(pack: Pack, name: str, path: str | Path) -> nn.Module:

@@ -108,7 +108,12 @@ class Material:
 
 @dataclass(frozen=True)
 class FacePairs:
-    """Pairs of faces of one person or two, in folds, as LFW has them."""
+    """Pairs of faces of one person or two, in folds, as LFW has them.
+
+    Attributes:
+        name: of the data set: of the folder that the pairs file is in, or `lfw` for the official
+            layout.
+    """
 
     name: str
     split: Split
@@ -192,7 +197,7 @@ def open_pairs(
         name, reason = images.broken[0]
         raise RecipeError(f"{path}: {name}: {reason}; every image of a pairs file must be readable")
     return FacePairs(
-        Path(path).parent.name,
+        "lfw" if Path(path).is_dir() else Path(path).resolve().parent.name,
         images,
         torch.as_tensor(a),
         torch.as_tensor(b),

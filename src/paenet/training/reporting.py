@@ -113,10 +113,11 @@ def _figures(notes: dict[str, Any]) -> dict[str, Any]:
     test, goal = notes.get("test") or {}, notes.get("goal") or {}
     alone = (goal.get("reference") or {}).get("test") or {}
     metric = next((name for name in _PAIRS if name in test), goal.get("metric"))
-    sources = (notes.get("data") or {}).get("sources") or [None]
+    data = notes.get("data") or {}
+    source = data.get("pairs", "lfw") if metric in _PAIRS else (data.get("sources") or [None])[0]
     return {
         "metric": metric,
-        "data": "lfw" if metric in _PAIRS else sources[0],
+        "data": source,
         "test": _percent(test.get(metric)),
         "alone": _percent(alone.get(metric)),
     }

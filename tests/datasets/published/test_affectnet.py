@@ -50,6 +50,15 @@ def test_lists_name_images_and_expressions(folder: str, lists: str, tmp_path: Pa
     assert not set(train.paths) & set(val.paths)
 
 
+def test_the_same_rows_are_for_validation_wherever_the_archive_lies(tmp_path: Path) -> None:
+    found = []
+    for number, folder in enumerate(("", "Manually_Annotated_Images")):
+        root = put_lists(tmp_path / str(number), folder=folder)
+        val = read_published("affectnet", root, "val").paths
+        found.append([path.removeprefix(f"{folder}/") for path in val])
+    assert found[0] == found[1]
+
+
 def test_a_list_without_a_header_has_the_usual_columns(tmp_path: Path) -> None:
     root = put_lists(tmp_path, header=False)
     assert read_published("affectnet", root, "test").columns["expression"] == tuple(NAMES)

@@ -71,13 +71,15 @@ def _read_lists(listing: Listing, lists: str) -> None:
         file = root / lists / f"{part}.csv"
         needed = ("subdirectory_filepath", "expression", "valence", "arousal")
         for row, place in read_rows(file, listing, needed, usual=COLUMNS):
-            path = f"{folder}{row['subdirectory_filepath']}"
+            listed = row["subdirectory_filepath"]
+            path = f"{folder}{listed}"
             labels = {
                 "expression": _expression(row["expression"]),
                 "valence": _share(row["valence"]),
                 "arousal": _share(row["arousal"]),
             }
-            listing.add(path, _split(part == "training", path), place, labels)
+            # By the list's own name: wherever the archive lies, the same rows are for validation.
+            listing.add(path, _split(part == "training", listed), place, labels)
 
 
 def _read_files(listing: Listing) -> None:

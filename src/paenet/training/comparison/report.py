@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from paenet.files import replacing
 from paenet.training.comparison.summary import by_order
 from paenet.training.comparison.terms import on_equal_terms
@@ -54,12 +56,9 @@ class Report:
         self._command = command
         self._limit = limit
         self._failed: dict[str, dict[str, Any]] = {}
-        earlier: dict[str, dict[str, Any]] = {}
+        self._runs: dict[str, dict[str, Any]] = {}
         for path in (*sorted(folder.glob(_ELSEWHERE)), self._path):
-            earlier |= _read(path)
-        asked = {self._digest(name, recipe) for name in about for recipe in recipes}
-        self._runs = {digest: run for digest, run in earlier.items() if digest in asked}
-        self._unasked = [run for digest, run in earlier.items() if digest not in asked]
+            self._runs |= _read(path)
 
     def knows(self, method: str, recipe: Recipe) -> bool:
         """Whether an earlier command found the outcome of a run."""
@@ -78,9 +77,10 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """The report, as JSON; docs/compare.md describes it."""
-        methods = {}
+        methods, asked = {}, set()
         for name, about in self._about.items():
             digests = [self._digest(name, recipe) for recipe in self._recipes]
+            asked |= {*digests}
             runs = [self._runs[digest] for digest in digests if digest in self._runs]
             failed = [self._failed[digest] for digest in digests if digest in self._failed]
             methods[name] = {
@@ -95,13 +95,14 @@ class Report:
             "versions": versions(),
             "limit": self._limit,
             "methods": methods,
-            "unasked": self._unasked,
+            "unasked": [run for digest, run in self._runs.items() if digest not in asked],
         }
 
     def write(self) -> None:
-        """Puts the report into its file."""
+        """Puts the report into its file, with what another command has put there meanwhile."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path) as beside:
+        with FileLock(self._path.with_name(f".{FILE}.lock")), replacing(self._path) as beside:
+            self._runs = _read(self._path) | self._runs
             beside.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
 
     def _digest(self, method: str, recipe: Recipe) -> str:
