@@ -35,7 +35,7 @@ def synthetic_faces(
 
     Every picture is a function of (seed, split, person, picture), whatever the other counts are.
     The splits share no people. The seven expressions are equally frequent, and so are the genders;
-    ages run from 1 to 92, and a person is drawn within about three years.
+    people are 1 to 92 years old, and a person is drawn within about three years of that.
 
     Args:
         split: "train", "val" or "test"; None for all three.
