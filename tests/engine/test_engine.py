@@ -18,7 +18,7 @@ from paenet.engine.prepacking import PrepackedConv2d, can_prepack
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
-from tests.packing.networks import NETWORKS, batch_norm, packed, prelu, teach
+from tests.packing.networks import NETWORKS, Foreign, batch_norm, packed, prelu, teach
 
 
 @pytest.fixture
@@ -42,6 +42,15 @@ def test_without_folding_every_answer_is_bit_for_bit_the_task_s_own(
     assert tuple(answers) == engine.tasks == (tasks or TASKS)
     for name, answer in answers.items():
         assert torch.equal(answer, alone(pack, name, images(count))), name
+
+
+@pytest.mark.parametrize("stem", ["first", "read"])
+def test_layers_with_a_forward_of_their_own_are_shared_bit_for_bit(stem: str) -> None:
+    pack = packed(Foreign)
+    teach(pack, "identity")
+    teach(pack, "gender", stem=stem)
+    for name, answer in Engine(pack, fold=False, dtype="float32")(images()).items():
+        assert torch.equal(answer, alone(pack, name, images())), name
 
 
 @pytest.mark.parametrize("builder", [Blocks, batch_norm, prelu], ids=["blocks", "norm", "prelu"])

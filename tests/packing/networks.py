@@ -169,6 +169,37 @@ NETWORKS: dict[str, Builder] = {
     "concatenation": Concatenation,
 }
 
+
+class Standardised(nn.Conv2d):
+    """A convolution with a forward of its own (Qiao et al., 2019, "Weight Standardization")."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return functional.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+class OverChannels(nn.LayerNorm):
+    """The norm of images over their channels (Liu et al., 2022, "A ConvNet for the 2020s")."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Foreign(nn.Module):
+    """Layers that are not called as torch's own are: two subclasses, and a weight that is read."""
+
+    def __init__(self, _: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.norm = Standardised(3, 4, 3), OverChannels(4)
+        self.read, self.last = nn.Conv2d(4, 4, 3), nn.Linear(4, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.read.weight
+        y = functional.relu(self.norm(self.first(x)))
+        y = functional.relu(functional.conv2d(y, weight, self.read.bias))
+        return self.last(y.mean((2, 3)))
+
+
 # What moves a weight whose gradient is zero: momentum, weight decay, or both.
 OPTIMIZERS: dict[str, MakeOptimizer] = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.05),

@@ -9,6 +9,7 @@ from paenet.packing import Pack, PackingError, Traced, segments, splits
 from tests.packing.networks import (
     NETWORKS,
     Builder,
+    Foreign,
     Promise,
     batch_norm,
     check_owners,
@@ -87,7 +88,33 @@ def test_there_is_no_split_inside_a_block_or_between_two_calls_of_one_layer() ->
     assert found["twice"].layers[-1] == "twice"
 
 
-@pytest.mark.parametrize("builder", [*NETWORKS.values(), Blocks], ids=[*NETWORKS, "blocks"])
+def test_layers_that_are_not_called_as_torch_s_own_lie_below_a_split_too() -> None:
+    found = splits(Foreign(), images(1))
+    assert list(found) == ["first", "read", "last"]
+    assert (found["first"].layers, found["first"].privates) == (("first",), ("norm",))
+    assert found["read"].layers == ("first", "read")
+    work = [4 * 27 * 36, 4 * 36 * 16, 24]
+    assert [split.work * sum(work) for split in found.values()] == [
+        pytest.approx(sum(work[: i + 1])) for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize("stem", ["first", "read"])
+def test_a_stem_of_such_layers_is_the_base_s_own(stem: str) -> None:
+    pack = packed(Foreign)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=head(), stem=stem)
+    train(learner)
+    base = pack.materialize("identity").backbone
+    below, _ = segments(base, images(1), [stem])
+    _, rest = learner.halves()
+    assert torch.equal(rest.eval()(below.eval()(images())), learner.eval()(images()))
+    assert not set(learner.freeze().private) & splits(base, images(1))[stem].keys(base.state_dict())
+
+
+@pytest.mark.parametrize(
+    "builder", [*NETWORKS.values(), Blocks, Foreign], ids=[*NETWORKS, "blocks", "foreign"]
+)
 def test_segments_after_one_another_compute_what_the_network_does(builder: Builder) -> None:
     network = builder(1.0).eval()
     names = list(splits(network, images(1)))

@@ -29,13 +29,13 @@ def fold_norms(network: fx.GraphModule) -> int:
     Returns:
         How many norms are gone.
     """
-    calls = Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")
+    uses = layer_uses(network.graph)
     folded = 0
     for node in list(network.graph.nodes):
         before = node.args[0] if node.op == "call_module" and node.args else None
         if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
             continue
-        if calls[str(before.target)] > 1 or calls[str(node.target)] > 1:
+        if uses[str(before.target)] > 1 or uses[str(node.target)] > 1:
             continue
         layer = network.get_submodule(str(before.target))
         fused = _fused(layer, network.get_submodule(str(node.target)), before.meta["shape"])
@@ -48,6 +48,15 @@ def fold_norms(network: fx.GraphModule) -> int:
     network.delete_all_unused_submodules()
     network.recompile()
     return folded
+
+
+def layer_uses(graph: fx.Graph) -> Counter[str]:
+    """How often each layer is called, or a tensor of it is read by other ways."""
+    return Counter(
+        str(node.target) if node.op == "call_module" else str(node.target).rpartition(".")[0]
+        for node in graph.nodes
+        if node.op in ("call_module", "get_attr")
+    )
 
 
 def _fused(layer: nn.Module, norm: nn.Module, shape: tuple[int, ...]) -> nn.Module | None:

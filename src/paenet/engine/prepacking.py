@@ -8,12 +8,13 @@ is frozen (`torch._inductor.mkldnn_ir`); they compute the same to rounding.
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+
+from paenet.engine.folding import layer_uses
 
 _RELU = (functional.relu, torch.relu, "relu")
 _ADD = (operator.add, torch.add, "add")
@@ -42,7 +43,7 @@ def can_prepack(device: torch.device, dtype: torch.dtype = torch.float32) -> boo
 
 
 def prepack(network: fx.GraphModule) -> int:
-    """Prepacks every two-dimensional convolution that is called once.
+    """Prepacks every two-dimensional convolution that is called once and not read otherwise.
 
     A factor, a sum and a ReLU that alone take its output become part of it.
 
@@ -53,11 +54,11 @@ def prepack(network: fx.GraphModule) -> int:
     Returns:
         How many convolutions are prepacked.
     """
-    calls = Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")
+    uses = layer_uses(network.graph)
     done = 0
     for node in list(network.graph.nodes):
         layer = _module(network, node)
-        if type(layer) is not nn.Conv2d or calls[str(node.target)] > 1:
+        if type(layer) is not nn.Conv2d or uses[str(node.target)] > 1:
             continue
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             continue

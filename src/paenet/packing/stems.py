@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, fx, nn
+from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 
 from paenet.errors import suggest
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
-from paenet.packing.tracing import Recording, Shape, record
+from paenet.packing.tracing import Recording, Shape, is_constant, record
 
 Root = nn.Module | dict[str, Any]
 """Where a graph finds what its nodes call by name."""
+
+_PRODUCTS = (functional.conv1d, functional.conv2d, functional.conv3d, functional.linear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,8 @@ class Traced:
 
     def __init__(self, network: nn.Module, example: Tensor) -> None:
         self._recording = record(network, example)
-        self._shapes = {
-            node: value.sizes if isinstance(value, Shape) else None
-            for node, value in zip(self._recording.nodes, self._recording.values, strict=True)
-        }
+        for node, value in zip(self._recording.nodes, self._recording.values, strict=True):
+            node.meta["shape"] = value.sizes if isinstance(value, Shape) else None
         self._ends: dict[str, fx.Node] = {}
         self.splits: dict[str, Split] = {}
         for split, node in _found(self._recording):
@@ -196,7 +197,7 @@ class Traced:
         """What runs after `start` up to `end`, as a module of one input."""
         graph = fx.Graph()
         copies = {start: graph.placeholder("x")}
-        copies[start].meta["shape"] = self._shapes[start]
+        copies[start].meta["shape"] = start.meta["shape"]
 
         def copied(node: fx.Node) -> fx.Node:
             if node not in copies:  # a constant may have been met by an earlier segment first
@@ -206,7 +207,7 @@ class Traced:
         nodes = self._recording.nodes
         for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1]:
             if node.op != "placeholder":
-                copied(node).meta["shape"] = self._shapes[node]
+                copied(node)
         graph.output(copies[end])
         return fx.GraphModule(root, graph)
 
@@ -226,71 +227,69 @@ def _named(network: nn.Module, recording: Recording) -> dict[str, Any]:
 
 def work_of(segment: fx.GraphModule) -> int:
     """Multiplications of the packed layers of a segment, for one input."""
-    found = 0
-    for node in segment.graph.nodes:
-        layer = segment.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if isinstance(layer, PACKABLE):
-            found += math.prod(node.meta["shape"]) * (layer.weight.numel() // len(layer.weight))
-    return found
+    nodes = segment.graph.nodes
+    called = (
+        segment.get_submodule(str(n.target)) if n.op == "call_module" else None for n in nodes
+    )
+    return sum(map(_multiplications, nodes, called))
 
 
 def _found(recording: Recording) -> Iterator[tuple[Split, fx.Node]]:
     """Every split and the node whose value flows through it."""
-    calls = [(i, _layer(recording, node)) for i, node in enumerate(recording.nodes)]
-    packed = [(i, str(recording.nodes[i].target)) for i, m in calls if isinstance(m, PACKABLE)]
-    private = [(i, str(recording.nodes[i].target)) for i, m in calls if isinstance(m, PRIVATE)]
-    work = {i: _multiplications(recording, i) for i, _ in packed}
+    uses = recording.uses()
+    packed = [(i, name) for i, name in uses if isinstance(recording.layers[name], PACKABLE)]
+    private = [(i, name) for i, name in uses if isinstance(recording.layers[name], PRIVATE)]
+    called = [recording.layers.get(str(node.target)) for node in recording.nodes]
+    work = list(accumulate(map(_multiplications, recording.nodes, called)))
     groups: dict[int, list[int]] = {}
-    for place in _bottlenecks(recording):
+    for place in _bottlenecks(recording, uses):
         groups.setdefault(sum(i <= place for i, _ in packed), []).append(place)
     groups.pop(0, None)
     for count, places in groups.items():
         place = _before_dropout(recording, places)
+        name = _block(recording, places, {n for _, n in packed}) or packed[count - 1][1]
+        if not name:  # of a network that is a layer itself
+            continue
         yield (
             Split(
-                name=_block(recording, places, {name for _, name in packed})
-                or packed[count - 1][1],
-                layers=tuple(dict.fromkeys(name for i, name in packed if i <= place)),
-                privates=tuple(dict.fromkeys(name for i, name in private if i <= place)),
+                name=name,
+                layers=tuple(dict.fromkeys(n for i, n in packed if i <= place)),
+                privates=tuple(dict.fromkeys(n for i, n in private if i <= place)),
                 shape=recording.values[place].sizes,
-                work=sum(work[i] for i in work if i <= place) / sum(work.values()),
+                work=work[place] / work[-1] if work[-1] else 1.0,
             ),
             recording.nodes[place],
         )
 
 
-def _bottlenecks(recording: Recording) -> Iterator[int]:
+def _bottlenecks(recording: Recording, uses: Sequence[tuple[int, str]]) -> Iterator[int]:
     """Places of the nodes after which nothing that ran before them is used again."""
     nodes = recording.nodes
     at = {node: i for i, node in enumerate(nodes)}
-    last_calls = {node.target: i for i, node in enumerate(nodes) if node.op == "call_module"}
-    reach = 0  # the last place that needs a value from before, or calls a layer from before
+    last_uses = {name: i for i, name in uses}
+    layers: dict[int, list[str]] = {}
+    for i, name in uses:
+        layers.setdefault(i, []).append(name)
+    reach = 0  # the last place that needs a value from before, or uses a layer from before
     for i, node in enumerate(nodes):
         if node.op == "output":
             return
-        if _layer(recording, node) is not None:
-            reach = max(reach, last_calls[node.target])
+        reach = max([reach, *(last_uses[name] for name in layers.get(i, []))])
         if reach <= i and isinstance(recording.values[i], Shape) and node.op != "placeholder":
             yield i
-        if node.op != "get_attr":  # constants can be had again anywhere
+        if not is_constant(node):
             reach = max([reach, *(at[user] for user in node.users)])
 
 
-def _layer(recording: Recording, node: fx.Node) -> nn.Module | None:
-    """The layer with tensors that a node calls."""
-    if node.op != "call_module":
-        return None
-    module = recording.graph.get_submodule(str(node.target))
-    return module if isinstance(module, PACKABLE + PRIVATE) else None
-
-
-def _multiplications(recording: Recording, place: int) -> int:
-    """Of one call of a packed layer."""
-    node = recording.nodes[place]
-    weight = recording.graph.get_submodule(str(node.target)).weight
-    assert isinstance(weight, Tensor)
-    sizes: tuple[int, ...] = recording.values[place].sizes
-    return math.prod(sizes) * (weight.numel() // len(weight))
+def _multiplications(node: fx.Node, called: nn.Module | None) -> int:
+    """Of one call of a packed layer, or of what such a layer computes; 0 of all else."""
+    weight: tuple[int, ...] | None = None
+    if isinstance(called, PACKABLE):
+        weight = tuple(called.weight.shape)
+    elif node.target in _PRODUCTS:
+        given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+        weight = given.meta["shape"] if isinstance(given, fx.Node) else None
+    return 0 if weight is None else math.prod(node.meta["shape"]) * math.prod(weight[1:])
 
 
 def _before_dropout(recording: Recording, places: Sequence[int]) -> int:

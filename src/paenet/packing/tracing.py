@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
@@ -29,12 +30,40 @@ class Recording:
         values: the value of each, with `Shape` in the place of tensors.
         graph: the traced network; it shares its layers.
         constants: by name, the tensors that its forward makes out of nothing.
+        layers: by name, those of its modules that hold tensors.
     """
 
     nodes: list[fx.Node]
     values: list[Any]
     graph: fx.GraphModule
     constants: dict[str, Tensor]
+    layers: dict[str, nn.Module]
+
+    def uses(self) -> list[tuple[int, str]]:
+        """Places of the nodes that compute with tensors of a layer, and its name, in order."""
+        at = {node: i for i, node in enumerate(self.nodes)}
+        found = set()
+        for node in self.nodes:
+            name = self._layer(node)
+            if name is not None:
+                nodes = node.users if is_constant(node) else [node]
+                found |= {(at[user], name) for user in nodes}
+        return sorted(found)
+
+    def _layer(self, node: fx.Node) -> str | None:
+        """The layer that a node calls, or of which it has a tensor: as it is, or parametrised."""
+        if node.op not in ("call_module", "get_attr") or node.target in self.constants:
+            return None
+        path = str(node.target)
+        while path and path not in self.layers:
+            path = path.rpartition(".")[0]
+        return path if path in self.layers else None
+
+
+def is_constant(node: fx.Node) -> bool:
+    """Whether a node has a value that depends on no input, and can be had again anywhere."""
+    called = node.op == "call_module" and not node.all_input_nodes  # a parametrised weight
+    return called or node.op == "get_attr"
 
 
 class _Recorder(fx.Interpreter):
@@ -49,6 +78,8 @@ class _Recorder(fx.Interpreter):
 
 
 class _Tracer(fx.Tracer):
+    proxy_buffer_attributes = True  # or what a forward makes of them would be fixed by their values
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, PACKABLE + PRIVATE):
             return _computes_as_torch(m)
@@ -80,7 +111,8 @@ def record(network: nn.Module, example: Tensor) -> Recording:
                 f"the network cannot run on an example of shape {list(example.shape)} "
                 f"({_first_line(error)}); give an example of what it is called with"
             ) from error
-    return Recording(list(graph.graph.nodes), recorder.values, graph, constants)
+    layers = {n: m for n, m in network.named_modules() if isinstance(m, PACKABLE + PRIVATE)}
+    return Recording(list(graph.graph.nodes), recorder.values, graph, constants, layers)
 
 
 def _trace(network: nn.Module) -> fx.GraphModule:
@@ -117,7 +149,8 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 def _computes_as_torch(layer: nn.Module) -> bool:
     """Whether a layer computes what the torch class does that it derives from."""
-    for kind in type(layer).__mro__:
+    # What learns is traced as what has learnt, so that both split at the same places.
+    for kind in parametrize.type_before_parametrizations(layer).__mro__:
         if kind.__module__.startswith("torch."):
             return True
         if vars(kind).keys() & {"forward", "_conv_forward"}:
