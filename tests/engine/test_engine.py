@@ -16,7 +16,7 @@ from paenet.engine import Engine, EngineError
 from paenet.engine import engine as engines
 from paenet.engine.prepacking import PrepackedConv2d, can_prepack
 from paenet.packfile import BackboneSpec, write
-from paenet.packing import Pack
+from paenet.packing import Pack, Stem
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
 from tests.packing.networks import NETWORKS, Foreign, batch_norm, packed, prelu, teach
 
@@ -270,6 +270,23 @@ def test_on_a_gpu_the_answers_are_those_of_the_processor(pack: Pack) -> None:
 def test_what_there_is_not_is_refused(pack: Pack, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         Engine(pack, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("stem", "message"),
+    [
+        (Stem("frist", frozenset({"first.conv"})), "task 'gender': stem 'frist'.*'first'"),
+        (Stem("second", frozenset({"first.conv"})), "task 'gender': stem 'second' lacks layer"),
+        (Stem("first", frozenset({"first.conv"})), "'first.norm.bias' in its stem 'first'"),
+    ],
+    ids=["unknown", "shorter", "own-norm"],
+)
+def test_a_stem_that_is_not_the_base_s_is_refused(pack: Pack, stem: Stem, message: str) -> None:
+    gender = pack.tasks["gender"]
+    gender.stem = stem
+    gender.private["first.norm.bias"] = pack.tasks["identity"].private["first.norm.bias"] + 1
+    with pytest.raises(EngineError, match=message):
+        Engine(pack)
 
 
 def test_images_of_another_shape_are_refused_with_the_one_that_is_expected(pack: Pack) -> None:

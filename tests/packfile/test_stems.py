@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from paenet.packfile import PackFileError, check, extract, load, merge, read
+from paenet.packfile import PackFileError, check, checking, extract, load, merge, read
 from paenet.packing import Pack
 from paenet.packing.fingerprint import fingerprint_of
 from paenet.packing.layout import PACKABLE
@@ -115,3 +115,31 @@ def test_a_task_that_owns_weights_in_its_stem_is_found(pack: Pack, tmp_path: Pat
 
     report = check(changed(saved(pack, tmp_path), take), backbone=batch_norm)
     assert "layer '0': task 'some' owns 1 weights in its stem" in str(report.findings)
+
+
+def _renamed(document: dict[str, Any], _: dict[str, torch.Tensor]) -> None:
+    document["tasks"][3]["stem"]["name"] = "00"
+
+
+def _shortened(document: dict[str, Any], _: dict[str, torch.Tensor]) -> None:
+    document["tasks"][3]["stem"]["name"] = "3"
+
+
+def _own_norm(document: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    base, task = (document["tasks"][i]["slot"] for i in (0, 3))
+    tensors[f"private.{task}.1.bias"] = tensors[f"private.{base}.1.bias"] + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_renamed, "task 'some': stem '00': the network has no such place to split"),
+        (_shortened, "task 'some': stem '3' lacks layer '3', which lies below"),
+        (_own_norm, "tensor '1.bias': task 'some' has one of its own in its stem"),
+    ],
+)
+def test_a_stem_that_is_not_the_base_s_is_found(
+    pack: Pack, tmp_path: Path, change: Callable[..., None], message: str
+) -> None:
+    report = check(changed(saved(pack, tmp_path), change), backbone=batch_norm)
+    assert message in str([f.message for f in report.findings if f.law == checking.STEM_LAW])

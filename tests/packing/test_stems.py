@@ -207,6 +207,16 @@ def test_the_base_norms_of_a_stem_do_not_move_while_a_task_is_learnt() -> None:
     assert set(task.private) == own
 
 
+def test_a_stem_whose_norms_were_changed_is_not_frozen() -> None:
+    pack = packed(blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=head(), stem="first")
+    torch.optim.swa_utils.update_bn([images() * 3], learner)
+    with pytest.raises(PackingError, match=r"'stem\.1\.\w+' lies in stem 'first' of task 'gender'"):
+        learner.freeze()
+    assert list(pack.tasks) == ["identity"]
+
+
 def test_adding_widening_and_removing_leave_tasks_with_a_stem_bit_identical() -> None:
     pack = stemmed()
     promise = Promise()

@@ -53,7 +53,8 @@ class Engine:
             become `(pixel - mean) / scale`.
 
     Raises:
-        EngineError: where there is no such task, or the backend cannot do what is asked.
+        EngineError: where there is no such task, a task's stem is not the part of the base that it
+            is named after, or the backend cannot do what is asked.
         PackFileError: where the file cannot be read.
     """
 

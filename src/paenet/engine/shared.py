@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, fx, nn
 
+from paenet.engine.errors import EngineError
 from paenet.engine.folding import fold_norms
 from paenet.engine.prepacking import prepack
 from paenet.engine.sources import Sources
-from paenet.packing import PackingError, Split, Traced, work_of
+from paenet.packing import PackingError, Split, Stem, Traced, work_of
+from paenet.packing.layout import join
+from paenet.packing.stems import refuse_wrong_stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,9 @@ class SharedNetwork(nn.Module):
         branches: of every task, in the order in which they are asked for.
         trunk_work: multiplications of the trunk by those of one dense network.
 
+    Raises:
+        EngineError: where a task's stem is not the part of the base that it is named after.
+
     Shape:
         `(N, …)`, the input of every task, to a dictionary of what their heads return.
     """
@@ -62,7 +69,7 @@ class SharedNetwork(nn.Module):
             elif stem is None:
                 start, rest = 0, cutting.whole(name)
             else:
-                start, rest = ends.index(stem) + 1, cutting.after(name, stem)
+                start, rest = ends.index(stem.name) + 1, cutting.after(name, stem.name)
             starts.append(start)
             works.append(_work(rest))
             head = sources.networks[name].get_submodule("head")
@@ -108,12 +115,19 @@ class _Cutting:
         """Where the base's network can be split; empty where no task asked for has a stem."""
         if not any(self._sources.stems[name] for name in self._sources.asked):
             return {}
+        if self._sources.example is None:
+            raise EngineError("the pack has stems and does not say what its networks are fed")
         return self._trace(str(self._sources.base)).splits
 
     def ends(self) -> list[str]:
-        """The stems in use, from the input to the output."""
-        used = {self._sources.stems[name] for name in self._sources.asked}
-        return [name for name in self.splits() if name in used]
+        """The names of the stems in use, from the input to the output."""
+        splits, used = self.splits(), set()
+        for task in self._sources.asked:
+            stem = self._sources.stems[task]
+            if stem is not None:
+                self._refuse_wrong(task, stem, splits)
+                used.add(stem.name)
+        return [name for name in splits if name in used]
 
     def parts(self, task: str, ends: Sequence[str]) -> list[fx.GraphModule]:
         """A task's backbone up to each end, and what remains of it."""
@@ -132,6 +146,21 @@ class _Cutting:
         except PackingError:
             return self._backbone(task)
         return whole
+
+    def _refuse_wrong(self, task: str, stem: Stem, splits: Mapping[str, Split]) -> None:
+        """Refuses a task that does not compute what the trunk does where it says so."""
+        try:
+            refuse_wrong_stem(splits, stem)
+        except PackingError as error:
+            raise EngineError(f"task {task!r}: {error}") from None
+        own, base = (self._backbone(name).state_dict() for name in (task, str(self._sources.base)))
+        weights = {join(layer, "weight") for layer in stem.layers}  # the base's, as it names them
+        for key in sorted(splits[stem.name].keys(own) - weights):
+            if not torch.equal(own[key], base[key]):
+                raise EngineError(
+                    f"task {task!r}: {key!r} in its stem {stem.name!r} is not the base's; learn "
+                    "the task again"
+                )
 
     def _trace(self, task: str) -> Traced:
         width = self._sources.widths[task]

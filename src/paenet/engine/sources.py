@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paenet import packfile
 from paenet.engine.errors import EngineError
 from paenet.errors import suggest
-from paenet.packing import Pack
+from paenet.packing import Pack, Stem
 from paenet.packing.widening import Builder
 
 
@@ -34,7 +34,7 @@ class Sources:
     """
 
     networks: dict[str, nn.Sequential]
-    stems: dict[str, str | None]
+    stems: dict[str, Stem | None]
     widths: dict[str, int]
     base: str | None
     asked: tuple[str, ...]
@@ -68,7 +68,7 @@ def sources_of(
     while True:
         records = {record["name"]: record for record in before["tasks"]}
         asked = _asked(tasks, list(records), str(path))
-        stems = {n: (records[n].get("stem") or {}).get("name") for n in records}
+        stems = {n: _stem(record) for n, record in records.items()}
         wanted = _with_base(asked, stems, before["base"])
         networks = packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True)
         now = packfile.describe(path)
@@ -91,7 +91,7 @@ def sources_of(
 
 def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
     asked = _asked(tasks, list(pack.tasks), "the pack")
-    stems = {n: None if t.stem is None else t.stem.name for n, t in pack.tasks.items()}
+    stems = {name: task.stem for name, task in pack.tasks.items()}
     networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
     example = None if pack.example is None else torch.zeros(pack.example.shape)
     notes = {name: task.notes for name, task in pack.tasks.items()}
@@ -99,6 +99,11 @@ def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
     return Sources(
         networks, stems, widths, pack.base, asked, example, None, notes, pack.fingerprint
     )
+
+
+def _stem(record: Mapping[str, Any]) -> Stem | None:
+    stem = record.get("stem")
+    return None if stem is None else Stem(stem["name"], frozenset(stem["layers"]))
 
 
 def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple
 
 
 def _with_base(
-    asked: tuple[str, ...], stems: Mapping[str, str | None], base: str | None
+    asked: tuple[str, ...], stems: Mapping[str, Stem | None], base: str | None
 ) -> tuple[str, ...]:
     """The tasks whose networks are needed: a stem is cut out of the base's."""
     if base is None or base in asked or not any(stems[name] for name in asked):

@@ -15,6 +15,7 @@ from paenet.packfile.restoring import restore
 from paenet.packfile.schema import Document
 from paenet.packfile.tensors import Finding
 from paenet.packing import Pack
+from paenet.packing.stems import refuse_wrong_stem
 from paenet.packing.widening import Builder
 
 BITS_LAW = "every bit is as it was written, and the metadata is complete and agrees with itself"
@@ -120,8 +121,20 @@ def _beyond_width(pack: Pack) -> Iterator[Finding]:
 
 
 def _in_stems(pack: Pack) -> Iterator[Finding]:
-    for task in pack.tasks.values():
-        for name in sorted(task.stem.layers) if task.stem is not None else ():
+    stemmed = [task for task in pack.tasks.values() if task.stem is not None]
+    try:
+        splits = pack.splits() if stemmed else {}
+    except PaenetError as error:
+        yield Finding(STEM_LAW, str(error))
+        return
+    for task in stemmed:
+        assert task.stem is not None
+        try:
+            refuse_wrong_stem(splits, task.stem)
+        except PaenetError as error:
+            yield Finding(STEM_LAW, f"task {task.name!r}: {error}")
+            continue
+        for name in sorted(task.stem.layers):
             owned = int((pack.layers[name].owner == task.slot).sum())
             if owned:
                 yield Finding(
@@ -129,6 +142,12 @@ def _in_stems(pack: Pack) -> Iterator[Finding]:
                     f"layer {name!r}: task {task.name!r} owns {owned} weights in its stem; make "
                     "the file again",
                 )
+        for key in sorted(splits[task.stem.name].keys(task.private)):
+            yield Finding(
+                STEM_LAW,
+                f"tensor {key!r}: task {task.name!r} has one of its own in its stem; make the file "
+                "again",
+            )
 
 
 def _changed(document: Document, pack: Pack) -> Iterator[tuple[str, Finding]]:

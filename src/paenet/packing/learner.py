@@ -257,8 +257,9 @@ class Learner(nn.Module):
 
         Raises:
             PackingError: where the pack changed meanwhile so that the task no longer fits in (its
-                name or weights were taken, a task that it sees is gone, the pack was widened), or
-                the learner was cast to another type; the pack is then as it was.
+                name or weights were taken, a task that it sees is gone, the pack was widened), the
+                learner was cast to another type, or its stem is no longer the base's (something
+                has changed a norm there); the pack is then as it was.
         """
         self._refuse_frozen()
         task = self._pack[0].adopt(self, self._widest[0])
@@ -271,17 +272,28 @@ class Learner(nn.Module):
         return {key: state[key].detach().cpu().clone() for key in self._pack[0].layout.private}
 
     def own_private(self) -> dict[str, Tensor]:
-        """The biases, norms and slopes that the task does not share with the base."""
+        """The biases, norms and slopes that the task does not share with the base.
+
+        Raises:
+            PackingError: where one in its stem is not the base's; names it.
+        """
         pack = self._pack[0]
         private = self.private()
         if pack.base is None:
             return private
         base, borrowed = pack.tasks[pack.base].private, self._borrowed()
-        return {
+        own = {
             key: value
             for key, value in private.items()
             if key not in borrowed or not _same(value, base[key])
         }
+        if self.split is not None and (changed := self.split.keys(own)):
+            raise PackingError(
+                f"{min(changed)!r} lies in stem {self.split.name!r} of task {self.name!r} and is "
+                "no longer the base's; keep what changes norms (swa_utils.update_bn, say) from "
+                "the stem, and learn the task again"
+            )
+        return own
 
     def train(self, mode: bool = True) -> Learner:
         super().train(mode)

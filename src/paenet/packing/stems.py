@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import attrgetter
@@ -92,6 +92,25 @@ def refuse_unknown(found: Iterable[str], name: str) -> None:
     if name not in names:
         raise PackingError(
             f"stem {name!r}: the network has no such place to split{suggest(name, names)}"
+        )
+
+
+def refuse_wrong_stem(found: Mapping[str, Split], stem: Stem) -> None:
+    """Refuses a stem that is not the part of the network that its name stands for.
+
+    Args:
+        found: every split of the network.
+
+    Raises:
+        PackingError: offers the nearest name, or names a layer.
+    """
+    refuse_unknown(found, stem.name)
+    below = set(found[stem.name].layers)
+    for layer in sorted(below ^ stem.layers):
+        how = "lacks layer {!r}, which lies" if layer in below else "has layer {!r}, which is not"
+        raise PackingError(
+            f"stem {stem.name!r} {how.format(layer)} below that place of the network; learn the "
+            "task again"
         )
 
 
