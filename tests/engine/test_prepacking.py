@@ -58,6 +58,20 @@ class Residual(nn.Module):
         return functional.relu(self.conv(self.conv(x)))  # called twice
 
 
+class Disturbed(nn.Module):
+    """A sum after a ReLU that works in place on what the first convolution takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.act, self.conv = conv(), nn.ReLU(inplace=True), conv()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 1
+        y = self.down(x)
+        x = self.act(x)
+        return self.conv(x) + y
+
+
 CASES = {
     "relu": (nn.Sequential(conv(), nn.ReLU()), 1, 1),
     "in-place-relu": (nn.Sequential(conv(), nn.ReLU(inplace=True), conv()), 2, 2),
@@ -78,6 +92,7 @@ CASES = {
     "read-beside": (Residual("read-beside"), 0, 5),
     "late-summand": (Residual("late-summand"), 1, 2),
     "broadcast": (Residual("broadcast"), 1, 3),
+    "disturbed": (Disturbed(), 2, 4),
     "called-twice": (Residual("called-twice"), 0, 3),
 }
 

@@ -8,6 +8,8 @@ is frozen (`torch._inductor.mkldnn_ir`); they compute the same to rounding.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -45,7 +47,8 @@ def can_prepack(device: torch.device, dtype: torch.dtype = torch.float32) -> boo
 def prepack(network: fx.GraphModule) -> int:
     """Prepacks every two-dimensional convolution that is called once and not read otherwise.
 
-    A factor, a sum and a ReLU that alone take its output become part of it.
+    A factor, a sum and a ReLU that alone take its output become part of it, where nothing between
+    works in place: it might change what the convolution takes before that is read.
 
     Args:
         network: in evaluation mode and on the processor, as `paenet.packing.segments` gives it;
@@ -122,16 +125,16 @@ def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> No
     """Puts a prepacked convolution in the place of a node and of what is to be part of it."""
     (image,) = node.all_input_nodes
     chain, factor, summand = [node], 1.0, None
-    following, operand = _follows(network, chain[-1], _MUL)
+    following, operand = _follows(network, chain, _MUL)
     if following is not None and isinstance(operand, int | float):
         chain.append(following)
         factor = float(operand)
-    following, operand = _follows(network, chain[-1], _ADD)
+    following, operand = _follows(network, chain, _ADD)
     if isinstance(operand, fx.Node) and operand.meta.get("shape") == node.meta["shape"]:
         assert following is not None
         chain.append(following)
         summand = operand
-    following, _ = _follows(network, chain[-1], _RELU)
+    following, _ = _follows(network, chain, _RELU)
     if following is not None:
         chain.append(following)
     prepacked = PrepackedConv2d(layer, image.meta["shape"], factor, relu=following is not None)
@@ -146,12 +149,16 @@ def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> No
 
 
 def _follows(
-    network: fx.GraphModule, node: fx.Node, kinds: tuple[Any, ...]
+    network: fx.GraphModule, chain: list[fx.Node], kinds: tuple[Any, ...]
 ) -> tuple[fx.Node | None, Any]:
-    """The only node that takes a node's output and its other operand, where it is of some kind."""
+    """The node that goes on a chain, and its other operand, where it is of some kind."""
+    node = chain[-1]
     if len(node.users) != 1:
         return None, None
     (following,) = node.users
+    between = takewhile(lambda other: other is not following, _after(chain[0]))
+    if any(other.meta.get("changes") for other in between):
+        return None, None
     layer = _module(network, following)
     if kinds is _RELU:
         found = isinstance(layer, nn.ReLU) or (layer is None and following.target in kinds)
@@ -161,6 +168,12 @@ def _follows(
     if layer is None and following.target in kinds and two:
         return following, others[0]
     return None, None
+
+
+def _after(node: fx.Node) -> Iterator[fx.Node]:
+    """The nodes that run after one."""
+    while (node := node.next).op != "root":
+        yield node
 
 
 def _module(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
@@ -26,7 +27,8 @@ class Recording:
     """One run of a network.
 
     Attributes:
-        nodes: the graph's nodes in the order in which they run.
+        nodes: the graph's nodes in the order in which they run. `meta` has the numbers of the
+            `memory` of each one's tensors and of that which it `changes` in place.
         values: the value of each, with `Shape` in the place of tensors.
         graph: the traced network; it shares its layers.
         constants: by name, the tensors that its forward makes out of nothing.
@@ -67,14 +69,29 @@ def is_constant(node: fx.Node) -> bool:
 
 
 class _Recorder(fx.Interpreter):
+    """Runs a graph and notes in `meta` of each node which memory it has and which it changes.
+
+    Memory is numbered: tensors with a number in common are views of one another.
+    """
+
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.values: list[Any] = []
+        self._numbers: dict[StorageWeakRef, int] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        given = [t for node in n.all_input_nodes for t in _tensors(self.env[node])]
+        versions = [t._version for t in given]  # torch counts what changes a tensor or its views
         value = super().run_node(n)
         self.values.append(_sketch(value))
+        changed = [t for t, version in zip(given, versions, strict=True) if t._version != version]
+        n.meta["memory"] = frozenset(map(self._number, _tensors(value)))
+        n.meta["changes"] = frozenset(map(self._number, changed))
         return value
+
+    def _number(self, tensor: Tensor) -> int:
+        memory = StorageWeakRef(tensor.untyped_storage())
+        return self._numbers.setdefault(memory, len(self._numbers))
 
 
 class _Tracer(fx.Tracer):
@@ -94,9 +111,11 @@ def record(network: nn.Module, example: Tensor) -> Recording:
     Raises:
         PackingError: where it cannot be traced, or cannot run on the example.
     """
-    with _evaluating(network):
+    # Inference mode has no versions, by which the recorder sees what is changed in place.
+    with _evaluating(network), torch.inference_mode(False):
         graph = _trace(network)
         recorder = _Recorder(graph)
+        example = example.clone()  # the network may change it
         weight = next((p for p in network.parameters() if p.is_floating_point()), example)
         if example.is_floating_point():
             example = example.to(weight.device, weight.dtype)
@@ -167,6 +186,13 @@ def _sketch(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sketch(item) for key, item in value.items()}
     return value
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """The tensors of which a value consists."""
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return [value] if isinstance(value, Tensor) and value.layout == torch.strided else []
 
 
 def _first_line(error: Exception) -> str:
