@@ -53,6 +53,32 @@ def test_layers_with_a_forward_of_their_own_are_shared_bit_for_bit(stem: str) ->
         assert torch.equal(answer, alone(pack, name, images())), name
 
 
+def in_place(_: float) -> nn.Module:
+    """A network that changes its input, and what follows its first block's dropout."""
+    return nn.Sequential(
+        nn.LeakyReLU(0.2, inplace=True),
+        *(nn.Conv2d(3, 4, 3), nn.Dropout2d(0.1), nn.LeakyReLU(0.2, inplace=True)),
+        *(nn.Conv2d(4, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_what_works_in_place_changes_nothing_that_is_shared(inference: bool) -> None:
+    pack = packed(in_place)
+    teach(pack, "identity")
+    for name, stem in (("gender", "1"), ("age", "1"), ("mood", None), ("end", "4")):
+        head = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 2))
+        pack.learn(name, head=head, stem=stem).freeze()
+    with torch.inference_mode(inference):
+        engine = Engine(pack, fold=False, dtype="float32")
+    x = images().contiguous(memory_format=torch.channels_last)
+    before = x.clone()
+    answers = engine(x)
+    assert torch.equal(x, before)
+    for name, answer in answers.items():
+        assert torch.equal(answer, alone(pack, name, before.clone())), name
+
+
 @pytest.mark.parametrize("builder", [Blocks, batch_norm, prelu], ids=["blocks", "norm", "prelu"])
 def test_with_folding_every_answer_agrees_with_the_task_s_own(builder: Any) -> None:
     pack = packed(builder)

@@ -14,7 +14,7 @@ from paenet.engine.prepacking import prepack
 from paenet.engine.sources import Sources
 from paenet.packing import PackingError, Split, Stem, Traced, work_of
 from paenet.packing.layout import join
-from paenet.packing.stems import refuse_wrong_stem
+from paenet.packing.stems import alters, refuse_wrong_stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,14 @@ def _work(part: nn.Module) -> int:
 
 
 def _ready(part: nn.Module, fold: bool) -> nn.Module:
+    """A part as it runs: what it is given is others' too, so it works in place on a copy alone."""
     part.eval()
+    copies = not isinstance(part, fx.GraphModule) or alters(part)
     if fold and isinstance(part, fx.GraphModule):
         fold_norms(part)
-    return part
+    return nn.Sequential(_Copied(), part) if copies else part
+
+
+class _Copied(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -216,7 +216,7 @@ class Traced:
         """What runs after `start` up to `end`, as a module of one input."""
         graph = fx.Graph()
         copies = {start: graph.placeholder("x")}
-        copies[start].meta["shape"] = start.meta["shape"]
+        copies[start].meta |= {key: start.meta[key] for key in ("shape", "memory")}
 
         def copied(node: fx.Node) -> fx.Node:
             if node not in copies:  # a constant may have been met by an earlier segment first
@@ -251,6 +251,14 @@ def work_of(segment: fx.GraphModule) -> int:
         segment.get_submodule(str(n.target)) if n.op == "call_module" else None for n in nodes
     )
     return sum(map(_multiplications, nodes, called))
+
+
+def alters(segment: fx.GraphModule) -> bool:
+    """Whether a segment changes the tensor that it is given, or hands it on to who may."""
+    nodes = list(segment.graph.nodes)
+    mine = nodes[0].meta["memory"]
+    changed = (node.meta.get("changes", ()) for node in nodes[1:-1])
+    return not mine.isdisjoint(chain(nodes[-1].args[0].meta["memory"], *changed))
 
 
 def _found(recording: Recording) -> Iterator[tuple[Split, fx.Node]]:
