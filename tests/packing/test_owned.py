@@ -44,3 +44,9 @@ def test_a_saved_layer_holds_theta_and_what_is_trainable() -> None:
         "parametrizations.weight.original",
         "parametrizations.weight.0.trainable",
     }
+
+
+def test_replicas_on_other_devices_have_masks_of_their_own() -> None:
+    _, owned = owned_layers(half_owned())[""]
+    replica = owned._replicate_for_data_parallel()
+    assert replica._mask is not owned._mask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import threading
 
 import pytest
 import torch
@@ -93,6 +94,28 @@ def test_a_mask_of_inference_mode_serves_training() -> None:
     select(mask.of(where, leaf), leaf, other)[:, 1:].sum().backward()
     assert leaf.grad is not None
     assert torch.equal(leaf.grad[:, 1:].bool(), where[:, 1:])
+
+
+def test_threads_may_ask_for_a_mask_at_the_same_time() -> None:
+    where = torch.arange(512 * 512).view(512, 512) % 3 == 0
+    like, mask, wrong = torch.zeros(512, 512), Mask(), []
+    expected = mask.of(where, like).clone()
+
+    def ask(start: threading.Barrier) -> None:
+        start.wait()
+        if not torch.equal(mask.of(where, like), expected):
+            wrong.append(start)
+
+    for _ in range(60):
+        where.copy_(where.clone())  # the mask is made anew
+        start = threading.Barrier(4)
+        threads = [threading.Thread(target=ask, args=(start,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert torch.equal(mask.of(where, like), expected)
+    assert not wrong
 
 
 def test_copies_and_files_hold_no_mask() -> None:

@@ -1,5 +1,7 @@
 """A weight of which only a part can be trained."""
 
+from __future__ import annotations
+
 from typing import cast
 
 from torch import Tensor, nn
@@ -50,6 +52,11 @@ class OwnedWeight(nn.Module):
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""
         self.grid, self.table = grid, fit_table(grid, theta, self.trainable)
+
+    def _replicate_for_data_parallel(self) -> OwnedWeight:
+        replica = cast(OwnedWeight, super()._replicate_for_data_parallel())
+        replica._mask = Mask()  # its tensors are on another device
+        return replica
 
     def _on_grid(self, theta: Tensor) -> Tensor:
         if self.grid == NATIVE:

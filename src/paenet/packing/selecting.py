@@ -15,12 +15,14 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # b
 
 
 class Mask:
-    """A bool tensor as integers of all bits or none, made anew when the bools have changed."""
+    """A bool tensor as integers of all bits or none, made anew when the bools have changed.
+
+    Several threads may ask at the same time.
+    """
 
     def __init__(self) -> None:
-        self._chosen: Tensor | None = None
-        self._version = 0
-        self._bits = torch.empty(0)
+        # What it was made of, at which version, and the integers: replaced together.
+        self._made: tuple[Tensor | None, int, Tensor] = (None, 0, torch.empty(0))
 
     def __reduce__(self) -> tuple[type[Mask], tuple[()]]:
         return Mask, ()  # copies, and what is saved, make it anew
@@ -31,14 +33,17 @@ class Mask:
         They stay where they are in memory, as a captured CUDA graph expects of them.
         """
         dtype = _INTEGERS[like.element_size()]
-        known = self._chosen is chosen and self._bits.dtype == dtype
-        if not known or self._version != chosen._version:
-            with torch.inference_mode(False):  # training may follow what asked first
-                if not known:
-                    self._bits = torch.empty_like(chosen, dtype=dtype)
-                self._bits.copy_(chosen).neg_()
-            self._chosen, self._version = chosen, chosen._version
-        return self._bits
+        made_of, made_at, bits = self._made
+        known = made_of is chosen and bits.dtype == dtype
+        if known and made_at == chosen._version:
+            return bits
+        version = chosen._version  # read first: what changes from here on is seen the next time
+        with torch.inference_mode(False):  # training may follow what asked first
+            fresh = chosen.to(dtype).neg_()
+            # In one go: another thread that writes too writes the same.
+            bits = bits.copy_(fresh) if known else fresh
+        self._made = (chosen, version, bits)
+        return bits
 
 
 def select(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
