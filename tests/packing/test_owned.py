@@ -1,9 +1,11 @@
 """A weight of which only a part can be trained."""
 
+import pytest
 import torch
 from torch import nn
 
 from paenet.packing.owned import own, owned_layers
+from paenet.packing.values import NATIVE
 
 
 def half_owned() -> nn.Linear:
@@ -38,12 +40,35 @@ def test_nothing_done_to_theta_shows_where_the_constant_is() -> None:
     assert torch.equal(layer.weight[~owned.trainable], before[~owned.trainable])
 
 
-def test_a_saved_layer_holds_theta_and_what_is_trainable() -> None:
+def test_a_saved_layer_holds_theta_its_grid_and_what_is_trainable() -> None:
     # The constant is the pack's; a checkpoint need not carry it once more.
     assert set(half_owned().state_dict()) == {
         "parametrizations.weight.original",
         "parametrizations.weight.0.trainable",
+        "parametrizations.weight.0.grid",
     }
+
+
+@pytest.mark.parametrize("before", [NATIVE, "int8", "codebook4"])
+@pytest.mark.parametrize("grid", [NATIVE, "int8", "codebook3"])
+def test_a_saved_layer_brings_its_grid_along(grid: str, before: str) -> None:
+    layer, fresh = half_owned(), half_owned()
+    for one, name in ((layer, grid), (fresh, before)):
+        theta, owned = owned_layers(one)[""]
+        owned.snap(name, theta)
+    fresh.load_state_dict(layer.state_dict())
+    assert owned_layers(fresh)[""][1].grid == grid
+    assert torch.equal(fresh.weight, layer.weight)
+
+
+def test_a_layer_that_was_saved_without_a_grid_keeps_its_own() -> None:
+    layer = half_owned()
+    theta, owned = owned_layers(layer)[""]
+    owned.snap("int8", theta)
+    state = layer.state_dict()
+    del state["parametrizations.weight.0.grid"]
+    layer.load_state_dict(state)
+    assert owned.grid == "int8"
 
 
 def test_replicas_on_other_devices_have_masks_of_their_own() -> None:

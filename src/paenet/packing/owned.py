@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paenet.packing.layout import PACKABLE
 from paenet.packing.picking import used
 from paenet.packing.selecting import Mask, select
-from paenet.packing.values import NATIVE, fit_table, snap
+from paenet.packing.values import NATIVE, check_grid, fit_table, snap
 
 
 class OwnedWeight(nn.Module):
@@ -52,6 +54,26 @@ class OwnedWeight(nn.Module):
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""
         self.grid, self.table = grid, fit_table(grid, theta, self.trainable)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        # As a tensor: files of states hold nothing else.
+        destination[f"{prefix}grid"] = torch.tensor(list(self.grid.encode()), dtype=torch.uint8)
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *others: Any
+    ) -> None:
+        state = dict(state_dict)
+        saved = state.pop(f"{prefix}grid", None)
+        if saved is not None:  # states of older versions have none: the learner's own stays
+            self.grid = bytes(saved.tolist()).decode(errors="replace")
+            check_grid(self.grid, self.fixed.dtype)
+            table = state.get(f"{prefix}table")
+            device = self.trainable.device
+            self.table = None if table is None else torch.empty_like(table, device=device)
+        super()._load_from_state_dict(state, prefix, *others)
 
     def _replicate_for_data_parallel(self) -> OwnedWeight:
         replica = cast(OwnedWeight, super()._replicate_for_data_parallel())
