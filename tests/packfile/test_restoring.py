@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from paenet.packfile import PackFileError, read
+from paenet.packing import Pack
 from tests.packfile.files import changed, grown, saved
-from tests.packing.networks import batch_norm
+from tests.packing.networks import batch_norm, head, images, outputs
 
 Tensors = dict[str, Tensor]
 
@@ -103,3 +104,20 @@ def test_a_file_that_was_changed_by_nothing_is_read(tmp_path: Path) -> None:
     pack, promise = grown()
     path = changed(saved(pack, tmp_path), lambda document, tensors: None)
     promise.check(read(path, backbone=batch_norm).pack)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_a_pack_of_another_precision_than_its_builder_s_learns_on(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    before = Pack(batch_norm(1.0).to(dtype), example=images(1))
+    before.learn("base", head=head().to(dtype)).freeze()
+    pack = read(saved(before, tmp_path), backbone=batch_norm).pack
+    assert pack.fingerprint("base") == before.fingerprint("base")
+    learner = pack.learn("age", head=head().to(dtype), sees="none")
+    for change in (lambda: None, lambda: learner.widen(1.5)):
+        change()
+        assert {tensor.dtype for tensor in learner.parameters()} == {dtype}
+        learned = outputs(learner)
+    learner.freeze()
+    assert torch.equal(outputs(pack.materialize("age")), learned)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.packing.errors import PackingError
-from paenet.packing.layout import layout_of
+from paenet.packing.layout import join, layout_of
 from paenet.packing.provenance import ChannelMaps, trace
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def skeleton_of(network: nn.Module) -> nn.Module:
 
 
 def fresh_network(pack: Pack, width: Width, seed: int) -> nn.Module:
-    """The backbone at `width` with its own initialisation, drawn from `seed`.
+    """The backbone at `width` with its own initialisation, drawn from `seed`, in the pack's types.
 
     Raises:
         PackingError: where another width is wanted and the pack was made from a module, or the
@@ -55,6 +55,7 @@ def fresh_network(pack: Pack, width: Width, seed: int) -> nn.Module:
         # A pretrained network often comes with its gradients off, or with transposed weights.
         parameter.requires_grad_(True)
         parameter.data = parameter.data.contiguous()
+    _cast_as_held(pack, network)
     return network
 
 
@@ -91,6 +92,17 @@ def grow_private(
         else maps[key.rpartition(".")[0]].place(value, wide[key].detach().cpu())
         for key, value in narrow.items()
     }
+
+
+def _cast_as_held(pack: Pack, network: nn.Module) -> None:
+    """A pack that was read from a file may have another precision than what its builder makes."""
+    private = pack._given if pack.base is None else pack.tasks[pack.base].private
+    weights = {join(name, "weight"): layer.theta for name, layer in pack.layers.items()}
+    types = {key: tensor.dtype for key, tensor in {**weights, **private}.items()}
+    usual = next(iter(types.values()))  # where no task is left to say
+    for key, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.to(types.get(key, usual))
 
 
 def _initialise(network: nn.Module) -> nn.Module:
