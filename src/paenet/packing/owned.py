@@ -76,7 +76,7 @@ class OwnedWeight(nn.Module):
         super()._load_from_state_dict(state, prefix, *others)
 
     def _replicate_for_data_parallel(self) -> OwnedWeight:
-        replica = cast(OwnedWeight, super()._replicate_for_data_parallel())
+        replica: OwnedWeight = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
         replica._mask = Mask()  # its tensors are on another device
         return replica
 

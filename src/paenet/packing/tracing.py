@@ -90,7 +90,7 @@ class _Recorder(fx.Interpreter):
         return value
 
     def _number(self, tensor: Tensor) -> int:
-        memory = StorageWeakRef(tensor.untyped_storage())
+        memory = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
         return self._numbers.setdefault(memory, len(self._numbers))
 
 
@@ -130,7 +130,9 @@ def record(network: nn.Module, example: Tensor) -> Recording:
                 f"the network cannot run on an example of shape {list(example.shape)} "
                 f"({_first_line(error)}); give an example of what it is called with"
             ) from error
-    layers = {n: m for n, m in network.named_modules() if isinstance(m, PACKABLE + PRIVATE)}
+    layers: dict[str, nn.Module] = {
+        n: m for n, m in network.named_modules() if isinstance(m, PACKABLE + PRIVATE)
+    }
     return Recording(list(graph.graph.nodes), recorder.values, graph, constants, layers)
 
 
