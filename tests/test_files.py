@@ -20,6 +20,17 @@ def test_the_new_content_takes_the_old_ones_place_and_leaves_nothing_beside(tmp_
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_writers_of_one_process_publish_whole_files_only(tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    with replacing(path) as one:
+        one.write_text("the first, whole")
+        with replacing(path) as other:
+            other.write_text("the second, whole")
+        assert path.read_text() == "the second, whole"
+    assert path.read_text() == "the first, whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
 def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside(
     error: BaseException, tmp_path: Path

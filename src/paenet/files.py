@@ -1,6 +1,7 @@
 """Files that are replaced whole or not at all."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +13,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The new content is flushed to the disk before the rename and the folder after it, so that a
     crash at any moment leaves the old file or the new one. When the body fails, the old file
-    stays and the half-written one is removed.
+    stays and the half-written one is removed. Of several writers at once, each has a file of its
+    own, and the last to leave stays.
 
     Raises:
         OSError: with `path` as its file name, where the system refuses.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Threads share a process id, and so do containers that share a folder.
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         yield beside
         with beside.open("rb+") as file:

@@ -241,7 +241,8 @@ def test_a_damaged_recipe_beside_the_record_is_named(content: bytes, tmp_path: P
 
 def test_what_killed_writings_left_is_cleared_away(tmp_path: Path) -> None:
     written(tmp_path, "a/train")
-    (tmp_path / ".pack.pae.123.tmp").write_bytes(b"half")
+    for name in (".pack.pae.123.tmp", ".pack.pae.123.0badcafe.tmp"):
+        (tmp_path / name).write_bytes(b"half")
     with opened(tmp_path) as journal:
         assert journal.result("a/train") is not None
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock") == [

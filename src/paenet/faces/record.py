@@ -153,7 +153,7 @@ class Record:
         if len(whole) < len(data):  # what a kill cut off
             os.truncate(self._file, len(whole))
         for leftover in self._out.rglob(".*.tmp"):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
 
     def _note(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

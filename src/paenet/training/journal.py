@@ -64,7 +64,7 @@ class Journal:
             if self.writes:
                 self._adopt_recipe()
                 for leftover in self.folder.glob(".*.tmp"):  # of writings that were killed
-                    leftover.unlink()
+                    leftover.unlink(missing_ok=True)
         except BaseException:
             if self.writes:
                 self._lock.release()
