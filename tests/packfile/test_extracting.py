@@ -30,6 +30,25 @@ def test_extracted_tasks_compute_what_they_did_and_the_file_is_left_as_it_was(
     assert check(tmp_path / "age.pae", backbone=batch_norm).ok
 
 
+def test_what_a_task_sees_takes_along_what_that_one_sees(tmp_path: Path) -> None:
+    pack, promise = grown()
+    path = saved(pack, tmp_path)  # `mood` sees `age` alone, and `age` the base
+    kept = extract(path, ["mood"], tmp_path / "mood.pae", backbone=batch_norm)
+    assert kept == ["base", "age", "mood"]
+    promise.check(read(tmp_path / "mood.pae", backbone=batch_norm).pack)
+
+
+def test_a_task_that_is_seen_takes_along_the_base_whose_norms_it_uses(tmp_path: Path) -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base")
+    teach(pack, "between", sees="none", norms="base")
+    teach(pack, "last", sees=["between"])
+    path = saved(pack, tmp_path)
+    kept = extract(path, ["last"], tmp_path / "last.pae", backbone=batch_norm)
+    assert kept == ["base", "between", "last"]
+    assert check(tmp_path / "last.pae", backbone=batch_norm).ok
+
+
 def test_a_file_that_is_there_already_stays(tmp_path: Path) -> None:
     pack, _ = grown()
     path = saved(pack, tmp_path)

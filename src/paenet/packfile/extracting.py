@@ -24,7 +24,8 @@ def extract(
 ) -> list[str]:
     """Writes a file of some tasks and of those whose weights or norms they compute with.
 
-    Fingerprints stay as they were.
+    What those compute with is in it too: each of its tasks is whole. Fingerprints stay as they
+    were.
 
     Args:
         path: of the pack, which is left as it is.
@@ -54,16 +55,18 @@ def extract(
 def needed(pack: Pack, tasks: Collection[str]) -> list[str]:
     """Some tasks, and those whose weights or norms they compute with, in the pack's order.
 
+    Those come with what they compute with themselves, for each is a task of the new file.
+
     Raises:
         PackFileError: where there is no such task, or none is asked for.
     """
     if not tasks:
         raise PackFileError(f"no task is asked for; known: {', '.join(pack.tasks)}")
-    wanted = set()
     for name in tasks:
         if name not in pack.tasks:
             raise PackFileError(f"has no task {name!r}{suggest(name, pack.tasks)}")
-        task = pack.tasks[name]
-        wanted |= {name, *task.sees}
-        wanted |= {base for base in pack.tasks if pack.borrows(task, base)}
+    wanted = set(tasks)
+    for name, task in reversed(pack.tasks.items()):  # those that a task uses come before it
+        if name in wanted:
+            wanted |= {*task.sees, *(base for base in pack.tasks if pack.borrows(task, base))}
     return [name for name in pack.tasks if name in wanted]
