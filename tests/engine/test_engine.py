@@ -79,6 +79,13 @@ def test_what_works_in_place_changes_nothing_that_is_shared(inference: bool) -> 
         assert torch.equal(answer, alone(pack, name, before.clone())), name
 
 
+def test_a_text_is_one_name_and_not_its_letters() -> None:
+    pack = packed(batch_norm)
+    for name in ("a", "b", "ab"):
+        teach(pack, name)
+    assert Engine(pack, "ab").tasks == ("ab",)
+
+
 @pytest.mark.parametrize("builder", [Blocks, batch_norm, prelu], ids=["blocks", "norm", "prelu"])
 def test_with_folding_every_answer_agrees_with_the_task_s_own(builder: Any) -> None:
     pack = packed(builder)

@@ -89,6 +89,11 @@ def test_split_writes_a_model_for_each_task(pack: Pack, tmp_path: Path) -> None:
         assert model.difference[task] < exporting.TOLERANCE
 
 
+def test_a_text_is_one_name(pack: Pack, tmp_path: Path) -> None:
+    (model,) = export_onnx(pack, tmp_path / "m.onnx", "gender")
+    assert model.tasks == ("gender",)
+
+
 def test_a_model_says_what_its_input_and_its_tasks_are(pack: Pack, model: Path) -> None:
     facts = OnnxNetwork(model).facts
     assert facts["input"]["shape"] == ["batch", 3, 8, 8]

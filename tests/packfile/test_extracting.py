@@ -60,6 +60,11 @@ def test_a_file_that_is_there_already_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_text_is_one_name(tmp_path: Path) -> None:
+    path = saved(grown()[0], tmp_path)
+    assert extract(path, "age", tmp_path / "age.pae", backbone=batch_norm) == ["base", "age"]
+
+
 def test_what_others_own_is_not_in_the_file(tmp_path: Path) -> None:
     pack, _ = grown()
     path = saved(pack, tmp_path)

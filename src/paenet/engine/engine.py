@@ -32,7 +32,7 @@ class Engine:
 
     Args:
         source: a pack, or the path of a `.pae` file.
-        tasks: those that are wanted, in the order of the answers; all by default.
+        tasks: those that are wanted, in the order of the answers, or one name; all by default.
         fold: fold norms into the layers before them. Answers then agree with each task's own
             network to about 1e-5; without folding, in float32, bit for bit (both in
             channels-last order, same device, threads and batch).
@@ -63,7 +63,7 @@ class Engine:
     def __init__(
         self,
         source: Pack | str | Path,
-        tasks: Collection[str] | None = None,
+        tasks: str | Collection[str] | None = None,
         *,
         fold: bool = True,
         prepack: bool = True,

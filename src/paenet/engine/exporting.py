@@ -44,7 +44,7 @@ class Exported:
 def export_onnx(
     source: Pack | str | Path,
     out: str | Path,
-    tasks: Collection[str] | None = None,
+    tasks: str | Collection[str] | None = None,
     *,
     split: bool = False,
     calibrate: Tensor | None = None,
@@ -60,7 +60,7 @@ def export_onnx(
     Args:
         source: a pack, or the path of a `.pae` file.
         out: the new file.
-        tasks: those that are wanted; all by default.
+        tasks: those that are wanted, or one name; all by default.
         split: write a model for each task instead, `OUT-TASK.onnx`.
         calibrate: `(N, …)` normalised images, N at least 1: weights and activations become int8,
             in ranges that these images need. How good its answers are then is to be measured.

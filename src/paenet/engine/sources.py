@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from paenet import packfile
 from paenet.engine.errors import EngineError
 from paenet.errors import suggest
+from paenet.packfile.asking import names_of
 from paenet.packing import Pack, Stem
 from paenet.packing.widening import Builder
 
@@ -46,7 +47,7 @@ class Sources:
 
 def sources_of(
     source: Pack | str | Path,
-    tasks: Collection[str] | None,
+    tasks: str | Collection[str] | None,
     backbone: nn.Module | Builder | None,
     heads: Mapping[str, nn.Module] | None,
 ) -> Sources:
@@ -54,7 +55,7 @@ def sources_of(
 
     Args:
         source: the pack, or the path of its file.
-        tasks: those that are wanted; None takes all.
+        tasks: those that are wanted, or one name; None takes all.
         backbone, heads: as `paenet.packfile.load` takes them.
 
     Raises:
@@ -89,7 +90,7 @@ def sources_of(
     )
 
 
-def _of_pack(pack: Pack, tasks: Collection[str] | None) -> Sources:
+def _of_pack(pack: Pack, tasks: str | Collection[str] | None) -> Sources:
     asked = _asked(tasks, list(pack.tasks), "the pack")
     stems = {name: task.stem for name, task in pack.tasks.items()}
     networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
@@ -106,8 +107,8 @@ def _stem(record: Mapping[str, Any]) -> Stem | None:
     return None if stem is None else Stem(stem["name"], frozenset(stem["layers"]))
 
 
-def _asked(tasks: Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:
-    asked = tuple(dict.fromkeys(known if tasks is None else tasks))
+def _asked(tasks: str | Collection[str] | None, known: list[str], where: str) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(names_of(known if tasks is None else tasks)))
     for name in asked:
         if name not in known:
             raise EngineError(f"{where}: has no task {name!r}{suggest(name, known)}")

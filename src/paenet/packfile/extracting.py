@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from paenet.errors import suggest
+from paenet.packfile.asking import names_of
 from paenet.packfile.errors import PackFileError, naming
 from paenet.packfile.reading import read
 from paenet.packfile.writing import refuse_existing, write
@@ -17,7 +18,7 @@ from paenet.packing.widening import Builder
 
 def extract(
     path: str | Path,
-    tasks: Collection[str],
+    tasks: str | Collection[str],
     out: str | Path,
     *,
     backbone: nn.Module | Builder | None = None,
@@ -29,7 +30,7 @@ def extract(
 
     Args:
         path: of the pack, which is left as it is.
-        tasks: their names, at least one.
+        tasks: their names, at least one, or one name.
         out: the new file.
         backbone: as for `read`.
 
@@ -44,7 +45,7 @@ def extract(
     refuse_existing(out)
     held = read(path, backbone=backbone)
     with naming(path):
-        kept = needed(held.pack, tasks)
+        kept = needed(held.pack, names_of(tasks))
     for name in reversed(list(held.pack.tasks)):  # a task goes before those that it sees
         if name not in kept:
             held.pack.remove(name)

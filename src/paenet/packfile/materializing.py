@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from paenet.errors import suggest
 from paenet.packfile import picks
 from paenet.packfile import tensors as named
+from paenet.packfile.asking import names_of
 from paenet.packfile.decoding import Contents, Part
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.restoring import frame
@@ -22,14 +23,14 @@ from paenet.packing.widening import Builder
 
 def materialize(
     held: Contents,
-    tasks: Collection[str] | None,
+    tasks: str | Collection[str] | None,
     backbone: nn.Module | Builder | None,
     heads: Mapping[str, nn.Module],
     share_stems: bool,
 ) -> dict[str, nn.Sequential]:
     """The networks of some tasks (None takes all), by name. See `paenet.packfile.load`."""
     records = {task.name: task for task in held.document.tasks}
-    names = [tasks] if isinstance(tasks, str) else list(records if tasks is None else tasks)
+    names = names_of(records if tasks is None else tasks)
     for name in names:
         if name not in records:
             raise PackFileError(f"has no task {name!r}{suggest(name, records)}")

@@ -67,7 +67,7 @@ def read(
 
 def load(
     path: str | Path,
-    tasks: Collection[str] | None = None,
+    tasks: str | Collection[str] | None = None,
     *,
     backbone: nn.Module | Builder | None = None,
     heads: Mapping[str, nn.Module] | None = None,
@@ -80,7 +80,7 @@ def load(
 
     Args:
         path, backbone, heads: as for `read`.
-        tasks: their names; all by default.
+        tasks: their names, or one name; all by default.
         share_stems: let a task's stem be the first task's own modules, where that one is loaded
             too: less memory and time, for networks that are neither trained nor moved.
 
