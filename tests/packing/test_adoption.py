@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from paenet.packing import Learner, Pack, PackingError
 from tests.packing.networks import (
@@ -140,6 +141,23 @@ def test_a_learner_that_was_cast_is_refused_until_it_computes_what_it_did(
         learner.freeze()
     else:  # what it sees was rounded on the way
         refuses(pack, learner, "what 'age' sees changed")
+
+
+def test_a_head_that_was_given_a_hook_is_refused_until_it_is_removed(pack: Pack) -> None:
+    learner = learning(pack)
+    learned = outputs(learner)
+    hook = learner.head.register_forward_hook(lambda module, inputs, output: 10 * output)
+    refuses(pack, learner, "the head has hooks, which a pack cannot keep; remove them")
+    hook.remove()
+    learner.freeze()
+    assert torch.equal(outputs(pack.materialize("age")), learned)
+
+
+def test_a_head_that_finds_its_shape_by_itself_can_be_learnt(pack: Pack) -> None:
+    learner = pack.learn("age", head=nn.LazyLinear(2))
+    learned = outputs(learner.eval())
+    learner.freeze()
+    assert torch.equal(outputs(pack.materialize("age")), learned)
 
 
 def test_a_refused_learner_can_be_frozen_once_there_is_room(pack: Pack) -> None:

@@ -285,6 +285,11 @@ def test_a_pack_holds_255_tasks_and_refuses_one_more() -> None:
     assert learner.freeze().slot == 100
 
 
+def hooked(module: nn.Module) -> nn.Module:
+    module.register_forward_hook(lambda module, inputs, output: 10 * output)
+    return module
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -295,6 +300,8 @@ def test_a_pack_holds_255_tasks_and_refuses_one_more() -> None:
         ({"norms": "bases"}, "norms='bases': give own or base"),
         ({"claims": "all"}, "claims='all': give free, new or none"),
         ({"head": None}, "head=None: give a torch module"),
+        ({"head": hooked(head())}, "the head has hooks, which a pack cannot keep; remove them"),
+        ({"head": nn.Sequential(hooked(head()))}, "the head's layer '0' has hooks"),
     ],
 )
 def test_learning_refuses_what_it_does_not_know(arguments: dict[str, object], named: str) -> None:

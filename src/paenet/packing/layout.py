@@ -44,7 +44,7 @@ def layout_of(backbone: nn.Module) -> Layout:
                 f"layer {_called(name)} is parametrised already; remove the parametrisation "
                 "(torch.nn.utils.parametrize.remove_parametrizations) before packing"
             )
-        _refuse_hooks(name, module)
+        _refuse_hooks(f"layer {_called(name)}", module)
         tensors = [*_direct(module._parameters), *_direct(module._buffers)]
         if not tensors:
             continue
@@ -90,11 +90,23 @@ def _refuse_second(seen: dict[int, str], name: str, tensor: Tensor) -> None:
         )
 
 
-def _refuse_hooks(name: str, module: nn.Module) -> None:
+def refuse_hooked(head: nn.Module) -> None:
+    """Refuses a head with hooks.
+
+    Raises:
+        PackingError: where one of its layers has any; names the layer.
+    """
+    for name, module in head.named_modules():
+        # A layer without a shape so far finds it by a hook, which it removes.
+        if not any(map(nn.parameter.is_lazy, module.parameters(recurse=False))):
+            _refuse_hooks(f"the head's layer {name!r}" if name else "the head", module)
+
+
+def _refuse_hooks(called: str, module: nn.Module) -> None:
     # A task's network is rebuilt from its tensors alone; a hook's part in it would be lost.
     if any((module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)):
         raise PackingError(
-            f"layer {_called(name)} has hooks, which a pack cannot keep; remove them before packing"
+            f"{called} has hooks, which a pack cannot keep; remove them before packing"
         )
 
 

@@ -12,7 +12,7 @@ from paenet.packing.adoption import merge, refuse_cast, refuse_stale
 from paenet.packing.assembling import assemble
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
-from paenet.packing.layout import Layout, join, layout_of
+from paenet.packing.layout import Layout, join, layout_of, refuse_hooked
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
 from paenet.packing.parts import FREE, MOST_TASKS, PackedLayer, PackedTask, PackWidth
@@ -110,7 +110,7 @@ class Pack:
 
         Args:
             name: the new task.
-            head: what follows the backbone; the learner trains it.
+            head: what follows the backbone, without hooks; the learner trains it.
             sees: the older weights in use, fixed: those of the first task, of all, of none, or of
                 the tasks named.
             norms: whether the task has norms, biases and slopes of its own (starting as copies of
@@ -126,7 +126,7 @@ class Pack:
 
         Raises:
             PackingError: where the name is taken, the pack full, a seen task unknown, the stem
-                not the base's, or another argument none of those above.
+                not the base's, the head hooked, or another argument none of those above.
         """
         if not name:
             raise PackingError("a task needs a name")
@@ -139,6 +139,7 @@ class Pack:
             raise PackingError(f"claims={claims!r}: give free, new or none")
         if not isinstance(head, nn.Module):
             raise PackingError(f"head={head!r}: give a torch module (Identity() for none)")
+        refuse_hooked(head)
         if norms == "base" and self.base is None:
             raise PackingError("norms='base' needs a base; the first task has norms of its own")
         seen = self._seen(sees)
@@ -295,10 +296,12 @@ class Pack:
             widest: the pack's widest network when the learner started.
 
         Raises:
-            PackingError: where the pack changed meanwhile so that the task does not fit in.
+            PackingError: where the pack changed meanwhile so that the task does not fit in, or
+                the head was given hooks.
         """
         refuse_stale(self, learner, widest)
         refuse_cast(self, learner)
+        refuse_hooked(learner.head)
         slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(
