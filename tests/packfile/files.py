@@ -66,6 +66,17 @@ def tiny() -> Pack:
     return pack
 
 
+class Scaled(nn.Module):
+    """A head that a file cannot describe."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
 def on_grid(pack: Pack, name: str, grid: Callable[[Tensor], Tensor]) -> None:
     """Puts a grid's values for the weights of a task that no other uses."""
     for layer in pack.layers.values():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from paenet.packfile import PackFileError, check, describe, extract, merge, read
-from tests.packfile.files import SPEC, grown, saved
+from tests.packfile.files import SPEC, Scaled, grown, saved
 from tests.packing.networks import Promise, batch_norm, packed, teach
 
 
@@ -63,6 +63,20 @@ def test_a_file_that_is_there_already_stays(tmp_path: Path) -> None:
 def test_a_text_is_one_name(tmp_path: Path) -> None:
     path = saved(grown()[0], tmp_path)
     assert extract(path, "age", tmp_path / "age.pae", backbone=batch_norm) == ["base", "age"]
+
+
+def test_a_head_of_ones_own_is_handed_over(tmp_path: Path) -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base")
+    pack.learn("own", head=Scaled(3.0)).freeze()
+    path, out = saved(pack, tmp_path), tmp_path / "new.pae"
+    with pytest.raises(PackFileError, match=r"task 'own': its head .*, in Python: heads={'own': \.\.\.}$"):
+        extract(path, "base", out, backbone=batch_norm)
+    for name in ("base", "own"):
+        out.unlink(missing_ok=True)
+        extract(path, name, out, backbone=batch_norm, heads={"own": Scaled(0.0)})
+        task = describe(out)["tasks"][-1]
+        assert (task["name"], task["fingerprint"]) == (name, pack.fingerprint(name))
 
 
 def test_what_others_own_is_not_in_the_file(tmp_path: Path) -> None:

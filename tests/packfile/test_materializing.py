@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from paenet.packfile import CodeNeededError, PackFileError, container, load
 from paenet.packfile.streams import Stream
 from paenet.packing import Pack
-from tests.packfile.files import grown, on_grid, saved, tiny
+from tests.packfile.files import Scaled, grown, on_grid, saved, tiny
 from tests.packfile.grids import GRIDS
 from tests.packing.networks import NETWORKS, Builder, batch_norm, outputs, packed, teach
 
@@ -152,14 +152,6 @@ def test_another_backbone_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_head_of_its_own_is_handed_over(tmp_path: Path) -> None:
-    class Scaled(nn.Module):
-        def __init__(self, scale: float) -> None:
-            super().__init__()
-            self.scale = nn.Parameter(torch.tensor(scale))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return x * self.scale
-
     pack = Pack(nn.Linear(2, 2))
     pack.learn("a", head=Scaled(3.0)).freeze()
     path = saved(pack, tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from paenet.packfile import BackboneSpec, PackFileError, check, merge, read, write
 from paenet.packing import Pack
-from tests.packfile.files import ABOUT, SPEC
+from tests.packfile.files import ABOUT, SPEC, Scaled
 from tests.packing.networks import batch_norm, head, packed, teach, train
 
 
@@ -88,6 +88,19 @@ def test_a_widened_pack_takes_in_a_narrow_one(base: Path) -> None:
     for files in ((wide, narrow), (narrow, wide)):
         pack = merged(*files)
         assert [pack.tasks[name].width for name in ("base", "mood", "age")] == [0, 0, 1]
+
+
+def test_heads_of_ones_own_are_handed_over(base: Path) -> None:
+    pack, other, out = again(base), grow(base, "age", top), base.with_name("merged.pae")
+    pack.learn("own", head=Scaled(3.0), claims="none").freeze()
+    own = stored(pack, base.with_name("own.pae"))
+    heads = {"own": Scaled(0.0)}
+    names = merge(own, other, out, backbone=batch_norm, heads=heads)
+    assert names == ["base", "own", "age"]
+    found = read(out, backbone=batch_norm, heads=heads).pack
+    assert found.fingerprint("own") == pack.fingerprint("own")
+    with pytest.raises(PackFileError, match=r"neither file has a task 'won'; did you mean 'own'"):
+        merge(own, other, base.with_name("b.pae"), backbone=batch_norm, heads={"won": head()})
 
 
 def refused(*files: Path) -> str:

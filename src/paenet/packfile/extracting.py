@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -22,6 +22,7 @@ def extract(
     out: str | Path,
     *,
     backbone: nn.Module | Builder | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
 ) -> list[str]:
     """Writes a file of some tasks and of those whose weights or norms they compute with.
 
@@ -32,7 +33,7 @@ def extract(
         path: of the pack, which is left as it is.
         tasks: their names, at least one, or one name.
         out: the new file.
-        backbone: as for `read`.
+        backbone, heads: as for `read`, which reads all tasks, those left out among them.
 
     Returns:
         The names of the tasks that are in it.
@@ -43,7 +44,7 @@ def extract(
     """
     path, out = Path(path), Path(out)
     refuse_existing(out)
-    held = read(path, backbone=backbone)
+    held = read(path, backbone=backbone, heads=heads)
     with naming(path):
         kept = needed(held.pack, names_of(tasks))
     for name in reversed(list(held.pack.tasks)):  # a task goes before those that it sees

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from paenet.errors import suggest
 from paenet.packfile.errors import PackFileError
-from paenet.packfile.reading import PackFile, read
+from paenet.packfile.reading import PackFile, describe, read
 from paenet.packfile.writing import refuse_existing, write
 from paenet.packing import Pack, PackedTask
 from paenet.packing.parts import FREE, PackWidth
@@ -22,6 +24,7 @@ def merge(
     out: str | Path,
     *,
     backbone: nn.Module | Builder | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
 ) -> list[str]:
     """Writes a file with the tasks of two packs, where both grew from the same base.
 
@@ -30,17 +33,22 @@ def merge(
     Args:
         first, second: the files, which are left as they are.
         out: the new file.
-        backbone: as for `read`.
+        backbone, heads: as for `read`; the heads of both files' tasks.
 
     Returns:
         The names of the tasks that are in it.
 
     Raises:
         PackFileError: where they did not grow from one base, two tasks of one name differ, both
-            were widened, or two tasks own the same weight; says which. Where `out` exists already.
+            were widened, or two tasks own the same weight; says which. Where `out` exists already,
+            or neither has a task that a head is given for.
     """
     refuse_existing(Path(out))
-    files = [(str(path), read(path, backbone=backbone)) for path in (first, second)]
+    given = _heads_of((first, second), heads or {})
+    files = [
+        (str(path), read(path, backbone=backbone, heads=its))
+        for path, its in zip((first, second), given, strict=True)
+    ]
     # What was widened holds the other: a narrow network has a place in a wide one, not vice versa.
     files.sort(key=lambda file: -file[1].pack.weights())
     (wide_name, wide), (narrow_name, narrow) = files
@@ -51,6 +59,18 @@ def merge(
         raise PackFileError(f"{wide_name} and {narrow_name} cannot be merged: {error}") from None
     write(wide.pack, out, backbone=wide.spec, about=wide.about)
     return list(wide.pack.tasks)
+
+
+def _heads_of(
+    paths: Sequence[str | Path], heads: Mapping[str, nn.Module]
+) -> list[dict[str, nn.Module]]:
+    """For each file, the heads that are its tasks'."""
+    names = [[task["name"] for task in describe(path)["tasks"]] for path in paths]
+    known = {name for its in names for name in its}
+    for name in heads:
+        if name not in known:
+            raise PackFileError(f"heads: neither file has a task {name!r}{suggest(name, known)}")
+    return [{name: heads[name] for name in its if name in heads} for its in names]
 
 
 def _refuse_strangers(wide: PackFile, narrow: PackFile) -> None:

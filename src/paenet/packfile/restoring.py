@@ -146,7 +146,7 @@ def _head(shelf: Shelf, record: TaskRecord, given: nn.Module | None) -> nn.Modul
     else:
         raise CodeNeededError(
             f"task {record.name!r}: its head holds more than a file can describe; hand over a "
-            f"module of its kind: read(path, heads={{{record.name!r}: ...}})"
+            f"module of its kind, in Python: heads={{{record.name!r}: ...}}"
         )
     state = {
         key: shelf.take(named.head(record.slot, key), like)
