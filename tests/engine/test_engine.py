@@ -322,6 +322,23 @@ def test_a_stem_that_is_not_the_base_s_is_refused(pack: Pack, stem: Stem, messag
         Engine(pack)
 
 
+def test_an_input_too_large_to_try_is_refused_before_anything_of_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = Pack(batch_norm(1.0), example=torch.empty(1, 3, 3000, 3000, device="meta"))
+    teach(pack, "a")
+    path = tmp_path / "pack.pae"
+    write(pack, path, backbone=BackboneSpec("mine:network"))
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: pytest.fail("it was made"))
+    for source, name in ((pack, "the pack"), (path, str(path))):
+        with pytest.raises(EngineError) as caught:
+            Engine(source, backbone=batch_norm)
+        assert str(caught.value).startswith(
+            f"{name}: an input of [1, 3, 3000, 3000] has 27,000,000 values, and an engine takes "
+            "at most 4,194,304;"
+        )
+
+
 def test_images_of_another_shape_are_refused_with_the_one_that_is_expected(pack: Pack) -> None:
     with pytest.raises(EngineError, match=r"\[2, 3, 9, 8\]; the networks take \(N, 3, 8, 8\)"):
         Engine(pack)(torch.zeros(2, 3, 9, 8))

@@ -70,7 +70,9 @@ def test_a_head_of_ones_own_is_handed_over(tmp_path: Path) -> None:
     teach(pack, "base")
     pack.learn("own", head=Scaled(3.0)).freeze()
     path, out = saved(pack, tmp_path), tmp_path / "new.pae"
-    with pytest.raises(PackFileError, match=r"task 'own': its head .*, in Python: heads={'own': \.\.\.}$"):
+    with pytest.raises(
+        PackFileError, match=r"task 'own': its head .*, in Python: heads={'own': \.\.\.}$"
+    ):
         extract(path, "base", out, backbone=batch_norm)
     for name in ("base", "own"):
         out.unlink(missing_ok=True)

@@ -54,7 +54,8 @@ class Engine:
 
     Raises:
         EngineError: where there is no such task, a task's stem is not the part of the base that it
-            is named after, or the backend cannot do what is asked.
+            is named after, the backend cannot do what is asked, or an input has more than
+            4,194,304 values.
         PackFileError: where the file cannot be read.
     """
 

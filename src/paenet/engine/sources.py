@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from paenet.errors import suggest
 from paenet.packfile.asking import names_of
 from paenet.packing import Pack, Stem
 from paenet.packing.widening import Builder
+
+LARGEST_EXAMPLE = 2**22
+"""Values of an input. A small file may name any input, and the networks are run on one like it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def sources_of(
         backbone, heads: as `paenet.packfile.load` takes them.
 
     Raises:
-        EngineError: where there is no such task, or none at all.
+        EngineError: where there is no such task or none at all, or an input has more than
+            `LARGEST_EXAMPLE` values.
         PackFileError: where the file cannot be read.
     """
     if isinstance(source, Pack):
@@ -69,6 +74,7 @@ def sources_of(
     while True:
         records = {record["name"]: record for record in before["tasks"]}
         asked = _asked(tasks, list(records), str(path))
+        example = _example(before["example"], str(path))
         stems = {n: _stem(record) for n, record in records.items()}
         wanted = _with_base(asked, stems, before["base"])
         networks = packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True)
@@ -76,7 +82,6 @@ def sources_of(
         if now["sha256"] == before["sha256"]:
             break
         before = now  # another process has replaced the file meanwhile
-    example = None if before["example"] is None else torch.zeros(before["example"])
     return Sources(
         networks,
         stems,
@@ -92,9 +97,9 @@ def sources_of(
 
 def _of_pack(pack: Pack, tasks: str | Collection[str] | None) -> Sources:
     asked = _asked(tasks, list(pack.tasks), "the pack")
+    example = _example(None if pack.example is None else pack.example.shape, "the pack")
     stems = {name: task.stem for name, task in pack.tasks.items()}
     networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
-    example = None if pack.example is None else torch.zeros(pack.example.shape)
     notes = {name: task.notes for name, task in pack.tasks.items()}
     widths = {name: task.width for name, task in pack.tasks.items()}
     return Sources(
@@ -115,6 +120,18 @@ def _asked(tasks: str | Collection[str] | None, known: list[str], where: str) ->
     if not asked:
         raise EngineError(f"{where}: no task is asked for; there are: {', '.join(known) or 'none'}")
     return asked
+
+
+def _example(shape: Sequence[int] | None, where: str) -> Tensor | None:
+    if shape is None:
+        return None
+    count = math.prod(shape)
+    if count > LARGEST_EXAMPLE:
+        raise EngineError(
+            f"{where}: an input of {list(shape)} has {count:,} values, and an engine takes at most "
+            f"{LARGEST_EXAMPLE:,}; give Pack(…, example=images) smaller images"
+        )
+    return torch.zeros(tuple(shape))
 
 
 def _with_base(

@@ -38,7 +38,7 @@ Axis = Annotated[int, Field(ge=1, le=2**16)]
 
 
 _MOST_WIDTHS = MOST_TASKS + 1  # one of each task, and the first
-_LARGEST_EXAMPLE = 2**28  # values; it is never allocated, but its size must be a number
+_LARGEST_EXAMPLE = 2**28  # values; reading allocates none of them, and engines take far fewer
 
 
 class _Record(BaseModel):
