@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.engine import Engine, EngineError, OnnxNetwork, export_onnx, exporting, onnx_models
+from paenet.engine.sources import sources_of
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
@@ -107,6 +108,54 @@ def test_a_model_says_what_its_input_and_its_tasks_are(pack: Pack, model: Path) 
     }
 
 
+def named(*names: str) -> Pack:
+    pack = packed(Blocks)
+    for name in names:
+        teach(pack, name)
+    return pack
+
+
+@pytest.mark.parametrize("calibrate", [None, images(4).double()], ids=["float32", "int8"])
+def test_tasks_may_be_called_as_values_within_a_model(
+    calibrate: Tensor | None, tmp_path: Path
+) -> None:
+    pack = named("relu", "images", "tails.0.1.weight")
+    (model,) = export_onnx(pack, tmp_path / "m.onnx", calibrate=calibrate)
+    network = OnnxNetwork(model.path)
+    assert network.tasks == tuple(network.facts["tasks"]) == tuple(pack.tasks)
+    assert network.facts["input"]["name"] == "images_"
+    for name, answer in network(images()).items():
+        close = {"rtol": 1e-4, "atol": 1e-5} if calibrate is None else {"rtol": 0, "atol": 0.1}
+        torch.testing.assert_close(answer, pack.materialize(name)(images()), **close)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"size": 8, "mean": [1.5, 2, 3], "scale": [4, 5, 6]}, "(pixel - [1.5, 2, 3]) / [4, 5, 6]"),
+        ("pixels", ""),
+    ],
+)
+def test_an_input_is_described_whatever_its_pack_says_of_it(
+    told: Any, said: str, pack: Pack, tmp_path: Path
+) -> None:
+    path, model = tmp_path / "pack.pae", onnx.ModelProto()
+    write(pack, path, backbone=BackboneSpec("mine:blocks"), about={"input": told})
+    model.graph.input.add().name = "images"
+    onnx_models.describe_model(model, sources_of(path, "age", Blocks, None))
+    facts = onnx_models.facts_of({entry.key: entry.value for entry in model.metadata_props})
+    assert facts["input"]["shape"] == ["batch", 3, 8, 8]
+    assert said in facts["input"].get("preprocessing", "")
+
+
+def test_a_task_that_no_file_can_be_called_after_is_refused_before_any_is_written(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(EngineError, match=r"task 'a/b': no file can be called so; .*without split"):
+        export_onnx(named("a", "a/b"), tmp_path / "m.onnx", split=True)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("builder", NETWORKS.values(), ids=NETWORKS)
 def test_networks_of_every_kind_are_exported(builder: Any, tmp_path: Path) -> None:
     pack = packed(builder)
@@ -175,8 +224,8 @@ def test_a_model_that_answers_otherwise_is_not_written(
     old = tmp_path / "m.onnx"
     old.write_bytes(b"the old one")
 
-    def skewed(network: nn.Module, example: Tensor, tasks: tuple[str, ...]) -> onnx.ModelProto:
-        model = onnx_models.model_of(network, example, tasks)
+    def skewed(network: nn.Module, example: Tensor) -> onnx.ModelProto:
+        model = onnx_models.model_of(network, example)
         bias = next(t for t in model.graph.initializer if len(t.dims) == 1 and t.dims[0] > 1)
         changed = onnx.numpy_helper.to_array(bias) + 1
         bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))

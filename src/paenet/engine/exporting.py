@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from paenet.engine.errors import EngineError
-from paenet.engine.onnx_models import check_model, describe_model, model_of, needs_onnx
+from paenet.engine.onnx_models import (
+    check_model,
+    describe_model,
+    model_of,
+    name_outputs,
+    needs_onnx,
+)
 from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.quantizing import to_int8
 from paenet.engine.shared import SharedNetwork
@@ -62,13 +68,15 @@ def export_onnx(
         out: the new file.
         tasks: those that are wanted, or one name; all by default.
         split: write a model for each task instead, `OUT-TASK.onnx`.
-        calibrate: `(N, …)` normalised images, N at least 1: weights and activations become int8,
-            in ranges that these images need. How good its answers are then is to be measured.
+        calibrate: `(N, …)` normalised images, on any device, N at least 1: weights and activations
+            become int8, in ranges that these images need. How good its answers are then is to be
+            measured.
         backbone, heads: as `paenet.packfile.load` takes them.
 
     Raises:
         EngineError: where there is no such task, the pack knows no input, the extra `onnx` is not
-            installed, `out` has no folder to lie in, or the model does not answer as torch does.
+            installed, `out` has no folder to lie in or cannot be called after a task, or the model
+            does not answer as torch does.
         PackFileError: where the file cannot be read.
         OSError: where the model cannot be written.
     """
@@ -79,14 +87,21 @@ def export_onnx(
     sources = sources_of(source, tasks, backbone, heads)
     if not split:
         return [_export(sources, out, calibrate)]
+    places = {task: _place(out, task) for task in sources.asked}  # refuses before the work
     return [
-        _export(
-            sources_of(source, [task], backbone, heads),
-            out.with_name(f"{out.stem}-{task}{out.suffix}"),
-            calibrate,
-        )
-        for task in sources.asked
+        _export(sources_of(source, [task], backbone, heads), place, calibrate)
+        for task, place in places.items()
     ]
+
+
+def _place(out: Path, task: str) -> Path:
+    """Where the model of one of several tasks lies."""
+    try:
+        return out.with_name(f"{out.stem}-{task}{out.suffix}")
+    except ValueError:
+        raise EngineError(
+            f"task {task!r}: no file can be called so; export it by itself, without split"
+        ) from None
 
 
 def model_bytes(sources: Sources, network: SharedNetwork, calibrate: Tensor | None = None) -> bytes:
@@ -104,9 +119,10 @@ def model_bytes(sources: Sources, network: SharedNetwork, calibrate: Tensor | No
         raise EngineError(
             "the pack does not say what its networks are fed; make it with Pack(…, example=images)"
         )
-    model = model_of(network, sources.example, sources.asked)
+    model = model_of(network, sources.example)
     if calibrate is not None:
         model = to_int8(model, calibrate)
+    name_outputs(model, sources.asked)  # at the end: what makes it int8 names more values
     describe_model(model, sources, int8=calibrate is not None)
     check_model(model)
     return model.SerializeToString()

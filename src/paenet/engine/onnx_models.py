@@ -19,7 +19,7 @@ from paenet.engine.sources import Sources
 if TYPE_CHECKING:
     import onnx
 
-INPUT = "images"
+INPUT = "images"  # the name of a model's input, unless a task is called so
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -40,13 +40,14 @@ def _missing() -> list[str]:
     return [name for name in NEEDED if find_spec(name) is None]
 
 
-def model_of(network: nn.Module, example: Tensor, tasks: tuple[str, ...]) -> onnx.ModelProto:
+def model_of(network: nn.Module, example: Tensor) -> onnx.ModelProto:
     """A network as a model of any batch, tensors of equal values stored once.
 
+    Its input is called `INPUT`, its outputs anything; see `name_outputs`.
+
     Args:
-        network: from images to a dictionary of `tasks`.
+        network: from images to a dictionary of answers.
         example: `(1, …)`.
-        tasks: the names of the outputs, in their order.
     """
     from onnx_ir import to_proto
     from onnx_ir.passes.common import DeduplicateInitializersPass
@@ -61,12 +62,61 @@ def model_of(network: nn.Module, example: Tensor, tasks: tuple[str, ...]) -> onn
             dynamo=True,
             dynamic_shapes=({0: batch},),
             input_names=[INPUT],
-            output_names=list(tasks),
             verbose=False,
         )
     assert program is not None
     DeduplicateInitializersPass(size_limit=2**40)(program.model)
     return to_proto(program.model)
+
+
+def name_outputs(model: onnx.ModelProto, tasks: tuple[str, ...]) -> None:
+    """Names a model's outputs after tasks; what else is called so gets another name.
+
+    In ONNX all values have names of one kind, and the exporter calls inner ones `relu` or `mean`.
+
+    Args:
+        model: changed in place.
+        tasks: in the order of the outputs.
+    """
+    outputs = [output.name for output in model.graph.output]
+    renamed = dict(zip(outputs, tasks, strict=True))
+    taken = {*_names(model.graph), *tasks}
+    for task in tasks:
+        if task in taken and task not in renamed:
+            other = task
+            while other in taken:
+                other += "_"
+            taken.add(other)
+            renamed[task] = other
+    _rename(model.graph, renamed)
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names of all values of a graph that could be another's."""
+    for value in (*graph.input, *graph.initializer, *graph.value_info):
+        yield value.name
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for inner in _graphs(node):
+            yield from _names(inner)
+
+
+def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        value.name = renamed.get(value.name, value.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+        for inner in _graphs(node):
+            _rename(inner, renamed)
+
+
+def _graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """What a node that branches or loops runs."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def describe_model(model: onnx.ModelProto, sources: Sources, **more: Any) -> None:
@@ -77,7 +127,8 @@ def describe_model(model: onnx.ModelProto, sources: Sources, **more: Any) -> Non
         sources: what it was made of.
         more: other facts, as JSON types.
     """
-    facts = {"input": _input(sources), "tasks": _tasks(sources), **more}
+    fed = _input(sources, model.graph.input[0].name)
+    facts = {"input": fed, "tasks": _tasks(sources), **more}
     for key, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, json.dumps(value, ensure_ascii=False)
@@ -112,17 +163,22 @@ def check_model(model: onnx.ModelProto) -> None:
         raise EngineError(f"onnx refuses the model: {error}") from error
 
 
-def _input(sources: Sources) -> dict[str, Any]:
+def _input(sources: Sources, name: str) -> dict[str, Any]:
     """How pixels become the input; a pack that was not made by a recipe knows its shape alone."""
     assert sources.example is not None
-    told = dict(sources.input or {})
-    facts = {"name": INPUT, "shape": ["batch", *sources.example.shape[1:]], **told}
+    told = dict(sources.input) if isinstance(sources.input, Mapping) else {}
+    facts = {"name": name, "shape": ["batch", *sources.example.shape[1:]], **told}
     if {"size", "mean", "scale"} <= told.keys():
         facts["preprocessing"] = (
             f"RGB, {told['size']} × {told['size']} pixels of 0 to 255, as float32; "
-            f"(pixel - {told['mean']:g}) / {told['scale']:g}; channels first"
+            f"(pixel - {_short(told['mean'])}) / {_short(told['scale'])}; channels first"
         )
     return facts
+
+
+def _short(value: object) -> str:
+    """A number without what says nothing in it; what one's own pack says instead, as it is."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _tasks(sources: Sources) -> dict[str, Any]:

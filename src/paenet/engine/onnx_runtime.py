@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.engine.errors import EngineError
-from paenet.engine.onnx_models import INPUT, facts_of, needs_onnx
+from paenet.engine.onnx_models import facts_of, needs_onnx
 
 
 class OnnxNetwork(nn.Module):
@@ -49,12 +49,13 @@ class OnnxNetwork(nn.Module):
             self.facts = facts_of(self._session.get_modelmeta().custom_metadata_map)
         except EngineError as error:
             raise EngineError(f"{name}: {error}") from None
+        self._input = self._session.get_inputs()[0].name
         self.tasks = tuple(output.name for output in self._session.get_outputs())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`(N, …)` to what every task's head returns, in float32, on the processor."""
         fed = images.detach().to("cpu", torch.float32).contiguous().numpy()
-        answers = self._session.run(list(self.tasks), {INPUT: fed})
+        answers = self._session.run(list(self.tasks), {self._input: fed})
         return {task: torch.from_numpy(a) for task, a in zip(self.tasks, answers, strict=True)}
 
     def only(self, task: str) -> nn.Module:

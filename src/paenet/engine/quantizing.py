@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from paenet.engine.onnx_models import INPUT
@@ -27,7 +28,7 @@ def to_int8(model: onnx.ModelProto, images: Tensor) -> onnx.ModelProto:
 
     Args:
         model: in float32.
-        images: `(N, …)` as the model takes them, N at least 1.
+        images: `(N, …)` as the model takes them, on any device, N at least 1.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -56,7 +57,9 @@ class _Calibration:
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self._batches, None)
-        return None if batch is None else {INPUT: batch.contiguous().numpy()}
+        if batch is None:
+            return None
+        return {INPUT: batch.detach().to("cpu", torch.float32).contiguous().numpy()}
 
 
 @contextmanager
