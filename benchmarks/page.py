@@ -251,11 +251,13 @@ def _file(document: dict[str, Any]) -> Iterable[str]:
     names = [name.replace("_", " ") for name in others]
     yield from table(names, [[_ratio(ratio) for ratio in others.values()]])
     yield ""
+    ratio = document["owners_over_entropy"]
+    owners = "an unknown multiple" if ratio is None else f"{ratio:.3f}"
+    calls = 2 * document["repeats"]  # so that each of the two goes first as often
     yield (
-        f"Owner maps take {document['owners_over_entropy']:.3f} of their order-0 entropy. Loading "
-        f"every task as a module takes {document['load_over_safetensors']:.2f} times what "
-        "safetensors takes to read the dense networks into modules (median of "
-        f"{document['repeats']} interleaved pairs); memory peaks at "
+        f"Owner maps take {owners} of their order-0 entropy. Loading every task as a module takes "
+        f"{document['load_over_safetensors']:.2f} times what safetensors takes to read the dense "
+        f"networks into modules (medians of {calls} calls of each, in turns); memory peaks at "
         f"{_times(document['load_peak_over_materialised'])} the modules' size for all tasks, "
         f"{_times(document['one_load_peak_over_materialised'])} for one. Saving takes "
         f"{document['save_seconds']:.1f} s."

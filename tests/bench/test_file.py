@@ -1,6 +1,7 @@
 """What `pae bench file` measures is what it says; how fast a machine is, is no promise."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_a_pack_of_ones_own_is_measured(pae: Pae, tmp_path: Path) -> None:
     found = json.loads(done.out)
     assert (found["pack"], found["tasks"]) == (str(path), 1)
     assert found["file_bytes"] == path.stat().st_size
+
+
+@pytest.mark.slow
+def test_a_task_that_owns_everything_has_owners_without_information(pae: Pae) -> None:
+    done = pae("bench", "file", "--backbone", "small", "--densities", "1.0", "--repeats", "1")
+    assert done.code == 0, done.err
+    assert re.search(r"owner maps ÷ entropy\W+–", done.out)
 
 
 @pytest.mark.parametrize("densities", ["0.9,0.2", "0", "half", ""])

@@ -141,6 +141,13 @@ def test_the_committed_page_is_what_its_json_files_make() -> None:
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == page(documents)
 
 
+def test_a_file_without_information_in_its_owners_is_told_with_the_calls_that_were_timed() -> None:
+    document = json.loads((ROOT / "docs" / "results" / "file.json").read_text(encoding="utf-8"))
+    text = page({"file": document | {"owners_over_entropy": None, "repeats": 3}})
+    assert "Owner maps take an unknown multiple of their order-0 entropy" in text
+    assert "(medians of 6 calls of each, in turns)" in text
+
+
 def test_runs_over_the_same_tasks_stand_side_by_side() -> None:
     def run(value: float, work: float) -> dict[str, Any]:
         reached = {"accuracy": {"value": value}}

@@ -34,7 +34,8 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
         of_separate: per value grid, the file by as many dense float32 networks (parameters at 4
             bytes) as there are tasks, every task's own weights rounded to that grid, and norms
             and heads to bfloat16 where the grid is coarser than float32.
-        owners_over_entropy: owner maps by their order-0 entropy, layer by layer.
+        owners_over_entropy: owner maps by their order-0 entropy, layer by layer; None where they
+            hold no information, as where one task owns every weight.
         against: the file by each other way to store the same tasks; None where a library that
             does it is not installed.
         load_over_safetensors: every task as a module, by safetensors' reading of the dense
@@ -67,7 +68,7 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
             "tasks": len(networks),
             "file_bytes": ledger["total"],
             "of_separate": {grid: size / separate for grid, size in sizes.items()},
-            "owners_over_entropy": owners / entropy,
+            "owners_over_entropy": owners / entropy if entropy else None,
             "against": {
                 rival: None if size is None else ledger["total"] / size
                 for rival, size in others.items()
