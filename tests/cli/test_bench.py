@@ -44,6 +44,6 @@ def test_a_pack_of_ones_own_network_is_refused_with_the_reason(
     refusal(pae("bench", what, "--pack", pack), pack, "its network is code of your own")
 
 
-@pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", ""])
+@pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", "", "nan", "0.5,nan", "inf"])
 def test_shares_that_cannot_be_are_refused(pae: Pae, shares: str) -> None:
     refusal(pae(*SMALL, "--densities", shares), "--densities", "above 0 that sum to at most 1")

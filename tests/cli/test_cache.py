@@ -1,6 +1,8 @@
 """What runs keep for the next one is told, and removed when asked."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,23 @@ def test_info_tells_what_each_kind_takes(cache: Path, pae: Pae) -> None:
         "bytes": {"images": 100, "activations": 2000, "references": 0},
     }
     assert "2.0 kB" in pae("cache", "info").out
+
+
+def test_files_that_a_run_renames_meanwhile_are_no_obstacle(
+    cache: Path, pae: Pae, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cache / "images" / ".file.npy.1.tmp").write_bytes(b"half")
+    (cache / "images" / "gone.npy").symlink_to(cache / "nowhere")  # listed, and not there
+    stat = os.stat
+
+    def once(path: Any, **keys: Any) -> os.stat_result:
+        found = stat(path, **keys)
+        if str(path).endswith(".tmp"):
+            Path(path).unlink()
+        return found
+
+    monkeypatch.setattr(os, "stat", once)
+    assert document(pae("cache", "info", "--json"))["bytes"]["images"] in (100, 104)
 
 
 def test_clear_removes_a_kind_and_nothing_else(cache: Path, pae: Pae) -> None:

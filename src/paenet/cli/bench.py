@@ -102,7 +102,8 @@ def _shares(text: str) -> list[float]:
         shares = [float(part) for part in text.split(",")]
     except ValueError:
         shares = []
-    if not shares or min(shares) <= 0 or sum(shares) > 1:
+    # Asked so that a NaN is refused, which no comparison holds for.
+    if not (shares and all(0 < share <= 1 for share in shares) and sum(shares) <= 1):
         raise typer.BadParameter(
             f"{text!r}; give shares above 0 that sum to at most 1, such as 0.6,0.2,0.1",
             param_hint="--densities",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +26,23 @@ def cache_sizes(folder: Path | None = None) -> dict[str, int]:
         folder: of the cache; the user's by default.
     """
     folder = folder or cache_folder()
+    # `walk` passes over folders that another process removes meanwhile; a glob does not.
     return {
-        kind: sum(file.stat().st_size for file in (folder / kind).rglob("*") if file.is_file())
+        kind: sum(
+            _size(os.path.join(parent, name))
+            for parent, _, names in os.walk(folder / kind)
+            for name in names
+        )
         for kind in KINDS
     }
+
+
+def _size(path: str) -> int:
+    """Bytes of a file; none where a run has renamed or removed it since it was listed."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def clear_cache(kinds: Sequence[str] = (), folder: Path | None = None) -> dict[str, int]:
