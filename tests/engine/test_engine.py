@@ -335,7 +335,7 @@ def test_an_input_too_large_to_try_is_refused_before_anything_of_it_is_made(
             Engine(source, backbone=batch_norm)
         assert str(caught.value).startswith(
             f"{name}: an input of [1, 3, 3000, 3000] has 27,000,000 values, and an engine takes "
-            "at most 4,194,304;"
+            "at most 8,388,608;"
         )
 
 

@@ -55,7 +55,7 @@ class Engine:
     Raises:
         EngineError: where there is no such task, a task's stem is not the part of the base that it
             is named after, the backend cannot do what is asked, or an input has more than
-            4,194,304 values.
+            8,388,608 values.
         PackFileError: where the file cannot be read.
     """
 

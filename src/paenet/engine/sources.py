@@ -18,7 +18,7 @@ from paenet.packfile.asking import names_of
 from paenet.packing import Pack, Stem
 from paenet.packing.widening import Builder
 
-LARGEST_EXAMPLE = 2**22
+LARGEST_EXAMPLE = 2**23
 """Values of an input. A small file may name any input, and the networks are run on one like it."""
 
 
