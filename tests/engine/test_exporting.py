@@ -284,3 +284,13 @@ def test_a_task_that_a_model_lacks_is_named(model: Path) -> None:
 def test_metadata_is_json(model: Path) -> None:
     for entry in onnx.load(model).metadata_props:
         json.loads(entry.value)
+
+
+def test_a_task_whose_answers_are_all_zero_can_be_exported(tmp_path: Path) -> None:
+    pack = packed(batch_norm)
+    head = nn.Linear(6, 2)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    pack.learn("a", head=head).freeze()
+    (exported,) = export_onnx(pack, tmp_path / "zero.onnx")
+    assert exported.difference == {"a": 0.0}

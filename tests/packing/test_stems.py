@@ -344,3 +344,19 @@ def test_a_network_of_which_everything_is_stem_leaves_a_task_its_head() -> None:
     train(learner)
     assert pack.splits()[last].work == 1.0
     assert not learner.freeze().private
+
+
+def test_work_that_cannot_be_counted_is_taken_as_the_whole() -> None:
+    class Multiplied(nn.Module):
+        def __init__(self, _: float = 1.0) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 6)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = (x.mean((2, 3)) @ self.first.weight.T).relu()
+            return y @ self.last.weight.T
+
+    pack = packed(Multiplied)
+    teach(pack, "identity")
+    teach(pack, "gender", stem=next(iter(pack.stems())))
+    assert pack.own_work("gender") == 1.0

@@ -221,6 +221,8 @@ class Pack:
     def own_work(self, name: str) -> float:
         """What task `name` computes by itself: its multiplications by those of the base's network.
 
+        1 where none are known, of networks that call no packed layer as such.
+
         Raises:
             PackingError: where the pack has no example input, or a network cannot be traced.
         """
@@ -235,7 +237,8 @@ class Pack:
             segments(self.widths[t.width].skeleton, self.example, names)[-1]
             for t, names in ((task, stems), (base, []))
         )
-        return work_of(own) / work_of(dense)
+        whole = work_of(dense)
+        return work_of(own) / whole if whole else 1.0
 
     def visible(self, layer: str, slots: Iterable[int]) -> Tensor:
         """A layer's weights at the widest width, zero where none of `slots` owns them."""
