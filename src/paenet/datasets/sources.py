@@ -97,7 +97,7 @@ def _parts(spec: Spec) -> list[dict[str, Any]]:
 
 def _checked(part: dict[str, Any]) -> dict[str, Any]:
     if "dataset" in part:
-        if not isinstance(part.get("root"), str | Path):
+        if not _is_path(part.get("root")):
             raise DataError(
                 f"data: dataset {part['dataset']!r} needs its folder: root is {part.get('root')!r}"
             )
@@ -156,7 +156,6 @@ def _is_names(value: Any) -> bool:
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "table": (_is_path, "the path of a CSV"),
     "folder": (_is_path, "the path of a folder"),
-    "root": (_is_path, "the path of the data set's folder"),
     "synthetic": (lambda value: value is None or isinstance(value, Mapping), "{people: 100, …}"),
     "rename": (lambda value: value is None or _is_names(value), "new names by old ones"),
 }

@@ -96,9 +96,12 @@ def grow_private(
 
 def _cast_as_held(pack: Pack, network: nn.Module) -> None:
     """A pack that was read from a file may have another precision than what its builder makes."""
-    private = pack._given if pack.base is None else pack.tasks[pack.base].private
-    weights = {join(name, "weight"): layer.theta for name, layer in pack.layers.items()}
-    types = {key: tensor.dtype for key, tensor in {**weights, **private}.items()}
+    if pack.base is None:
+        held = pack.given()
+    else:
+        weights = {join(name, "weight"): layer.theta for name, layer in pack.layers.items()}
+        held = weights | pack.tasks[pack.base].private
+    types = {key: tensor.dtype for key, tensor in held.items()}
     usual = next(iter(types.values()))  # where no task is left to say
     for key, tensor in (*network.named_parameters(), *network.named_buffers()):
         if tensor.is_floating_point():
