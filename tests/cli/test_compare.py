@@ -59,6 +59,17 @@ def test_learning_rates_may_be_given_for_a_method(recipe: Path, pae: Pae, tmp_pa
     assert "piggyback: learning rates" not in done.out
 
 
+def test_the_precision_may_be_given_in_place_of_the_recipes(
+    recipe: Path, pae: Pae, tmp_path: Path
+) -> None:
+    given = yaml.safe_load(recipe.read_text()) | {"precision": "bf16"}
+    recipe.write_text(yaml.safe_dump(given))
+    options = ("--methods", "finetune", "--out", tmp_path / "out", "--limit", "8", "--json")
+    found = document(pae("compare", recipe, *options, "--precision", "float32"))
+    (run,) = found["methods"]["finetune"]["runs"]
+    assert run["precision"] == "float32"
+
+
 def test_a_method_that_fails_is_named_beside_the_others(
     faces: Path, pae: Pae, tmp_path: Path
 ) -> None:

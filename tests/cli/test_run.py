@@ -199,3 +199,17 @@ def test_weights_on_the_command_line_take_the_place_of_the_recipes(
 def test_registered_weights_go_by_their_name(recipe: Path, pae: Pae) -> None:
     done = pae("run", recipe, "--explain", "--json", "--weights", "facenet-vggface2")
     assert document(done)["weights"] == "facenet-vggface2"
+
+
+# -------------------------------------------------------------- precision
+
+
+def test_the_precision_on_the_command_line_takes_the_place_of_the_recipes(
+    recipe: Path, pae: Pae
+) -> None:
+    done = pae("run", recipe, "--explain", "--json", "--precision", "bf16")
+    assert document(done)["precision"] == "bf16"
+
+
+def test_an_unknown_precision_is_refused(recipe: Path, pae: Pae) -> None:
+    refusal(pae("run", recipe, "--precision", "fp8"), "--precision", "'fp8'", "'bf16'")

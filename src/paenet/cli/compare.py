@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paenet.cli.options import Limit, Weights, names
+from paenet.cli.options import Limit, Precision, Weights, names, recipe_of
 from paenet.cli.output import Json, emit, megabytes, table
 
 
@@ -40,6 +40,7 @@ def compare(
     ] = 1,
     limit: Limit = None,
     weights: Weights = None,
+    precision: Precision = None,
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw SVGs into OUT/plots (extra `plot`).")
     ] = False,
@@ -58,10 +59,7 @@ def compare(
         from paenet.bench import comparison_plots
 
         comparison_plots.needs_matplotlib()  # now, and not after hours of training
-    plan = training.load_recipe(recipe)
-    if weights is not None:
-        place = training.place_weights(weights, Path())
-        plan = plan.model_copy(update={"weights": place})
+    plan = recipe_of(recipe, weights=weights, precision=precision)
     folder = out or Path("runs") / f"{recipe.stem}-compared"
     report = training.compare(
         plan,

@@ -1,10 +1,15 @@
 """Options that several commands share."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from paenet.training import Recipe
 
 Pack = Annotated[Path, typer.Argument(help="A .pae file.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The new file.")]
@@ -17,6 +22,10 @@ Limit = Annotated[
 Weights = Annotated[
     str | None, typer.Option(help="Trained weights of the backbone: a name or a file.")
 ]
+Precision = Annotated[
+    Literal["auto", "float32", "bf16"] | None,
+    typer.Option(help="What training computes in, in place of the recipe's own."),
+]
 Own = Annotated[
     str | None,
     typer.Option(
@@ -24,6 +33,22 @@ Own = Annotated[
         help="module:callable that builds the network, where the file names code of your own.",
     ),
 ]
+
+
+def recipe_of(path: Path, *, weights: str | None, precision: str | None) -> Recipe:
+    """The recipe of a file with what the command line gives in place of its own.
+
+    Raises:
+        RecipeError: as `training.load_recipe`; or `weights` is no path.
+    """
+    from paenet import training
+
+    recipe = training.load_recipe(path)
+    given = {
+        "weights": None if weights is None else training.place_weights(weights, Path()),
+        "precision": precision,
+    }
+    return recipe.model_copy(update={key: value for key, value in given.items() if value})
 
 
 def names(text: str) -> list[str]:

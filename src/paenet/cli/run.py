@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paenet.cli.info import describe_pack, show
-from paenet.cli.options import Limit, Weights
+from paenet.cli.options import Limit, Precision, Weights, recipe_of
 from paenet.cli.output import Json, emit
 
 
@@ -20,6 +20,7 @@ def run(
     ] = None,
     limit: Limit = None,
     weights: Weights = None,
+    precision: Precision = None,
     fold: Annotated[
         int | None, typer.Option(min=0, help="The fold to test, in data sets that have folds.")
     ] = None,
@@ -34,10 +35,7 @@ def run(
     """Learn the tasks of a recipe one after another; continues where it was."""
     from paenet import training
 
-    plan = training.load_recipe(recipe)
-    if weights is not None:
-        place = training.place_weights(weights, Path())
-        plan = plan.model_copy(update={"weights": place})
+    plan = recipe_of(recipe, weights=weights, precision=precision)
     if fold is not None:
         plan = training.at_fold(plan, fold)
     if until is not None:
