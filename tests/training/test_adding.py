@@ -17,6 +17,7 @@ from torch import Tensor
 from paenet import packfile, training
 from paenet.training import GoalMissed, RunError, addition, stages
 from paenet.training.progress import Silent
+from tests.packfile.files import Scaled
 from tests.training import toys
 
 OWN = {"backbone": toys.BACKBONE}
@@ -141,6 +142,21 @@ def test_a_network_without_trained_weights_learns_as_well(tmp_path: Path, add: A
     pack = made(tmp_path / "random.pae")
     add(pack, "a", goal={"within": 0.5})  # the dense network is drawn anew
     assert list(toys.fingerprints(pack)) == ["base", "a"]
+
+
+def test_heads_that_a_file_cannot_describe_are_handed_over(pack: Path, add: Add) -> None:
+    held = packfile.read(pack, backbone=toys.tiny)
+    held.pack.learn("own", head=Scaled(3.0)).freeze()
+    packfile.write(held.pack, pack, backbone=held.spec, about=held.about)
+    with pytest.raises(packfile.CodeNeededError, match=r"task 'own': its head .*heads={'own'"):
+        add(pack, "a")
+    heads = {"own": Scaled(0.0)}
+    add(pack, "a", {"heads": heads})
+    add(pack, "b", {"heads": heads})
+    training.remove(pack, "a", **OWN, heads=heads)
+    found = packfile.read(pack, backbone=toys.tiny, heads=heads).pack
+    assert list(found.tasks) == ["base", "own", "b"]
+    assert found.fingerprint("own") == held.pack.fingerprint("own")
 
 
 @pytest.mark.parametrize("steps", [1, 3, 6])

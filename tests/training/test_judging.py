@@ -5,12 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from paenet import packfile, training
 from paenet.training import RunError
 from tests.training import toys
 
 Judge = Callable[..., dict[str, Any]]
+
+
+class Wrapped(nn.Module):
+    """A head of a kind that a file cannot describe."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.head(features)
 
 
 @pytest.fixture
@@ -44,6 +56,17 @@ def test_a_task_is_judged_as_it_was_when_it_was_learnt(learnt: Path, judge: Judg
     entry = toys.entries(learnt.parent)["shade/learnt"]
     for split in ("val", "test"):
         assert judge(split=split)["metrics"] == entry[split]
+
+
+def test_a_head_that_the_file_cannot_describe_is_handed_over(learnt: Path, judge: Judge) -> None:
+    before = judge()
+    held = packfile.read(learnt, backbone=toys.tiny)
+    task = held.pack.tasks["shade"]
+    task.head = Wrapped(task.head)
+    packfile.write(held.pack, learnt, backbone=held.spec, about=held.about)
+    with pytest.raises(packfile.CodeNeededError, match=r"heads={'shade'"):
+        judge()
+    assert judge(heads={"shade": task.head})["metrics"] == before["metrics"]
 
 
 def test_judging_changes_nothing_but_the_cache(learnt: Path, judge: Judge) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -69,6 +69,7 @@ def add(
     *,
     weights: str | None = None,
     backbone: str | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
     limit: int | None = None,
     cache: Path | None = None,
     reporter: Reporter | None = None,
@@ -82,6 +83,7 @@ def add(
         weights: the dense network's file, at whose values free weights then begin; needed where
             the goal is `within` a reference or the task imitates a teacher.
         backbone: `module:callable` that builds the network, where the file names code of your own.
+        heads: as `paenet.packfile.read` takes them.
 
     Returns:
         The directory with the record of this addition: `NAME.TASK.run` beside the pack.
@@ -91,7 +93,7 @@ def add(
     """
     path = Path(path)
     with changing(path):
-        held = packfile.read(path, backbone=own_builder(path, backbone))
+        held = packfile.read(path, backbone=own_builder(path, backbone), heads=heads)
         recipe = parse_addition(
             read_document(Path(plan)),
             Backbone(name=held.spec.name, arguments=held.spec.arguments),
@@ -111,10 +113,21 @@ def add(
     return folder
 
 
-def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
+def remove(
+    path: str | Path,
+    name: str,
+    *,
+    backbone: str | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
+) -> None:
     """Frees a task's weights in a pack file.
 
     The record of its addition is kept, under another name.
+
+    Args:
+        path: of the pack.
+        name: of the task.
+        backbone, heads: as for `add`.
 
     Raises:
         RunError: where the task is unknown, another one uses it, or another command is changing
@@ -122,7 +135,7 @@ def remove(path: str | Path, name: str, *, backbone: str | None = None) -> None:
     """
     path = Path(path)
     with changing(path):
-        held = packfile.read(path, backbone=own_builder(path, backbone))
+        held = packfile.read(path, backbone=own_builder(path, backbone), heads=heads)
         try:
             held.pack.remove(name)
         except PackingError as error:

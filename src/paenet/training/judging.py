@@ -37,6 +37,7 @@ def judge(
     limit: int | None = None,
     cache: Path | None = None,
     backbone: Builder | None = None,
+    heads: Mapping[str, nn.Module] | None = None,
     onnx: str | Path | None = None,
 ) -> dict[str, Any]:
     """Metrics of one task of a pack file, with 95 % intervals.
@@ -50,6 +51,7 @@ def judge(
         label: the table's column, where it is not called as in the task's training data.
         limit: the first so many examples only; of pairs, so many from the whole file.
         backbone: builds the network, where the file names code of the user's own.
+        heads: as `paenet.packfile.read` takes them.
         onnx: a model that `pae export` has made of the pack, to be judged in the network's place.
 
     Returns:
@@ -60,7 +62,7 @@ def judge(
         EngineError: where the model cannot be run.
         PackFileError, PackingError, DataError, TaskError: as pack, task and data have them.
     """
-    held = packfile.read(path, backbone=backbone)
+    held = packfile.read(path, backbone=backbone, heads=heads)
     if name not in held.pack.tasks:
         raise RunError(f"{path}: has no task {name!r}{suggest(name, held.pack.tasks)}")
     network = held.pack.materialize(name) if onnx is None else _exported(held.pack, name, onnx)
