@@ -346,17 +346,49 @@ def test_a_network_of_which_everything_is_stem_leaves_a_task_its_head() -> None:
     assert not learner.freeze().private
 
 
-def test_work_that_cannot_be_counted_is_taken_as_the_whole() -> None:
-    class Multiplied(nn.Module):
-        def __init__(self, _: float = 1.0) -> None:
-            super().__init__()
-            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 6)
+class Multiplied(nn.Module):
+    """Multiplies by its layers' weights itself."""
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y = (x.mean((2, 3)) @ self.first.weight.T).relu()
-            return y @ self.last.weight.T
+    def __init__(self, _: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 6)
 
-    pack = packed(Multiplied)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.product(x.mean((2, 3)), self.first.weight).relu()
+        return self.product(y, self.last.weight)
+
+    def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return x @ weight.T
+
+
+class Summed(Multiplied):
+    """Multiplies where nothing counts it."""
+
+    def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return (x[:, None] * weight).sum(2)
+
+
+@pytest.mark.parametrize(("network", "share"), [(Multiplied, 24 / 36), (Summed, 1)])
+def test_work_is_that_of_all_products_and_the_whole_where_there_are_none(
+    network: Builder, share: float
+) -> None:
+    pack = packed(network)
     teach(pack, "identity")
     teach(pack, "gender", stem=next(iter(pack.stems())))
-    assert pack.own_work("gender") == 1.0
+    assert pack.own_work("gender") == pytest.approx(share)
+
+
+def test_attention_is_work() -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(8, 24), nn.Linear(8, 6)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            q, k, v = self.first(x.flatten(2)).unflatten(2, (3, 8)).unbind(2)
+            attended = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+            return self.last(attended.mean(1))
+
+    below, above = 5 * 8 * 24 + 2 * 5 * 5 * 8, 8 * 6
+    found = splits(Attending(), torch.zeros(1, 5, 8))
+    assert found["first"].work == pytest.approx(below / (below + above))

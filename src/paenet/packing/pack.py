@@ -221,7 +221,7 @@ class Pack:
     def own_work(self, name: str) -> float:
         """What task `name` computes by itself: its multiplications by those of the base's network.
 
-        1 where none are known, of networks that call no packed layer as such.
+        1 where none can be counted; see `multiplications`.
 
         Raises:
             PackingError: where the pack has no example input, or a network cannot be traced.

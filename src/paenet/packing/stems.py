@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
@@ -10,18 +9,16 @@ from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, fx, nn
-from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 
 from paenet.errors import suggest
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
 from paenet.packing.tracing import Recording, Shape, is_constant, record
+from paenet.packing.work import multiplications
 
 Root = nn.Module | dict[str, Any]
 """Where a graph finds what its nodes call by name."""
-
-_PRODUCTS = (functional.conv1d, functional.conv2d, functional.conv3d, functional.linear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +149,8 @@ class Traced:
         self._recording = record(network, example)
         for node, value in zip(self._recording.nodes, self._recording.values, strict=True):
             node.meta["shape"] = value.sizes if isinstance(value, Shape) else None
+            layer = self._recording.layers.get(str(node.target))
+            node.meta["work"] = multiplications(node, layer)
         self._ends: dict[str, fx.Node] = {}
         self.splits: dict[str, Split] = {}
         for split, node in _found(self._recording):
@@ -245,12 +244,8 @@ def _named(network: nn.Module, recording: Recording) -> dict[str, Any]:
 
 
 def work_of(segment: fx.GraphModule) -> int:
-    """Multiplications of the packed layers of a segment, for one input."""
-    nodes = segment.graph.nodes
-    called = (
-        segment.get_submodule(str(n.target)) if n.op == "call_module" else None for n in nodes
-    )
-    return sum(map(_multiplications, nodes, called))
+    """Multiplications of a segment, for the example with which its network was traced."""
+    return sum(node.meta.get("work", 0) for node in segment.graph.nodes)
 
 
 def alters(segment: fx.GraphModule) -> bool:
@@ -266,8 +261,7 @@ def _found(recording: Recording) -> Iterator[tuple[Split, fx.Node]]:
     uses = recording.uses()
     packed = [(i, name) for i, name in uses if isinstance(recording.layers[name], PACKABLE)]
     private = [(i, name) for i, name in uses if isinstance(recording.layers[name], PRIVATE)]
-    called = [recording.layers.get(str(node.target)) for node in recording.nodes]
-    work = list(accumulate(map(_multiplications, recording.nodes, called)))
+    work = list(accumulate(node.meta["work"] for node in recording.nodes))
     groups: dict[int, list[int]] = {}
     for place in _bottlenecks(recording, uses):
         groups.setdefault(sum(i <= place for i, _ in packed), []).append(place)
@@ -306,17 +300,6 @@ def _bottlenecks(recording: Recording, uses: Sequence[tuple[int, str]]) -> Itera
             yield i
         if not is_constant(node):
             reach = max([reach, *(at[user] for user in node.users)])
-
-
-def _multiplications(node: fx.Node, called: nn.Module | None) -> int:
-    """Of one call of a packed layer, or of what such a layer computes; 0 of all else."""
-    weight: tuple[int, ...] | None = None
-    if isinstance(called, PACKABLE):
-        weight = tuple(called.weight.shape)
-    elif node.target in _PRODUCTS:
-        given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
-        weight = given.meta["shape"] if isinstance(given, fx.Node) else None
-    return 0 if weight is None else math.prod(node.meta["shape"]) * math.prod(weight[1:])
 
 
 def _before_dropout(recording: Recording, places: Sequence[int]) -> int:
