@@ -28,7 +28,7 @@ def run(
         str | None, typer.Option(help="Stop after this task; a later run goes on.")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Print the full recipe with every default and stop.")
+        bool, typer.Option("--explain", help="Print the recipe with its defaults and stop.")
     ] = False,
     as_json: Json = False,
 ) -> None:
