@@ -18,7 +18,7 @@ from paenet.engine.prepacking import PrepackedConv2d, can_prepack
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack, Stem
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
-from tests.packing.networks import NETWORKS, Foreign, batch_norm, packed, prelu, teach
+from tests.packing.networks import NETWORKS, Foreign, batch_norm, packed, prelu, teach, train
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def pack() -> Pack:
     return four_tasks()
 
 
-def alone(pack: Pack, name: str, x: Tensor) -> Tensor:
-    network = pack.materialize(name).to(memory_format=torch.channels_last)
+def alone(pack: Pack, name: str, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    network = pack.materialize(name).to(dtype=dtype, memory_format=torch.channels_last)
     with torch.inference_mode():
         return network(x.contiguous(memory_format=torch.channels_last))
 
@@ -51,6 +51,25 @@ def test_layers_with_a_forward_of_their_own_are_shared_bit_for_bit(stem: str) ->
     teach(pack, "gender", stem=stem)
     for name, answer in Engine(pack, fold=False, dtype="float32")(images()).items():
         assert torch.equal(answer, alone(pack, name, images())), name
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_a_pack_of_another_precision_is_answered_in_float32(
+    backend: Any, dtype: torch.dtype
+) -> None:
+    if backend == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
+    pack = packed(lambda width: batch_norm(width).to(dtype))
+    for name in ("identity", "gender"):
+        learner = pack.learn(name, head=nn.Linear(6, 3, dtype=dtype))
+        train(learner)
+        learner.prune(to=0.5)
+        learner.freeze()
+    answers = Engine(pack, backend=backend, dtype="float32")(images())
+    for name, answer in answers.items():
+        assert answer.dtype == torch.float32
+        torch.testing.assert_close(answer, alone(pack, name, images(), torch.float32))
 
 
 def in_place(_: float) -> nn.Module:

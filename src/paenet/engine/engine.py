@@ -113,6 +113,8 @@ class Engine:
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """What every task's head returns, in float32, on the engine's device.
 
+        They are inference tensors: `clone()` one to train something on it.
+
         Args:
             images: `(N, …)`, normalised as `input` says, on any device; N at least 1.
 

@@ -55,6 +55,9 @@ class SharedNetwork(nn.Module):
 
     def __init__(self, sources: Sources, *, fold: bool = True) -> None:
         super().__init__()
+        if fold:  # in no less than what answers are computed in
+            for network in sources.networks.values():
+                network.float()
         cutting = _Cutting(sources)
         ends = cutting.ends()
         *trunk, bases_own = cutting.parts(str(sources.base), ends) if ends else [nn.Identity()]
