@@ -90,6 +90,19 @@ def test_a_widened_pack_takes_in_a_narrow_one(base: Path) -> None:
         assert [pack.tasks[name].width for name in ("base", "mood", "age")] == [0, 0, 1]
 
 
+def test_a_task_that_came_back_to_the_width_is_not_taken_for_the_base(base: Path) -> None:
+    wide = grow(base, "wide", lower, width=1.5)
+    pack = again(wide)
+    learner = pack.learn("narrow", head=head(), sees="all")
+    learner.narrow(1.0)
+    for _, weight in learner.owned().values():
+        weight.trainable.zero_()
+    learner.freeze()
+    assert [width.width for width in pack.widths] == [1.0, 1.0, 1.5]
+    both, other = stored(pack, base.with_name("both.pae")), grow(base, "mood", top)
+    assert set(merged(both, other).tasks) == {"base", "wide", "narrow", "mood"}
+
+
 def test_heads_of_ones_own_are_handed_over(base: Path) -> None:
     pack, other, out = again(base), grow(base, "age", top), base.with_name("merged.pae")
     pack.learn("own", head=Scaled(3.0), claims="none").freeze()

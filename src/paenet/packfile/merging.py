@@ -95,10 +95,11 @@ def _refuse_strangers(wide: PackFile, narrow: PackFile) -> None:
 def _add(wide: Pack, narrow: Pack) -> None:
     """Takes the tasks of `narrow` that `wide` lacks into `wide`."""
     widest = narrow.widths[-1].width
-    places = [at.maps for at in wide.widths if at.width == widest]
-    if not places:
+    # The first of that width: a task that gave channels up may have come to the same.
+    at = next((at for at in wide.widths if at.width == widest), None)
+    if at is None:
         raise PackFileError("both were widened, each in its own way")
-    maps = places[-1]
+    maps = at.maps
     for task in narrow.tasks.values():
         if task.name in wide.tasks:
             continue
