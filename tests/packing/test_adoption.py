@@ -12,6 +12,7 @@ from tests.packing.networks import (
     batch_norm,
     check_owners,
     head,
+    images,
     outputs,
     packed,
     teach,
@@ -143,14 +144,24 @@ def test_a_learner_that_was_cast_is_refused_until_it_computes_what_it_did(
         refuses(pack, learner, "what 'age' sees changed")
 
 
-def test_a_head_that_was_given_a_hook_is_refused_until_it_is_removed(pack: Pack) -> None:
+@pytest.mark.parametrize(("hooked", "called"), [("head", "the head"), ("backbone.0", "layer '0'")])
+def test_a_learner_that_was_given_a_hook_is_refused_until_it_is_removed(
+    hooked: str, called: str, pack: Pack
+) -> None:
     learner = learning(pack)
     learned = outputs(learner)
-    hook = learner.head.register_forward_hook(lambda module, inputs, output: 10 * output)
-    refuses(pack, learner, "the head has hooks, which a pack cannot keep; remove them")
+    layer = learner.get_submodule(hooked)
+    hook = layer.register_forward_hook(lambda module, inputs, output: 10 * output)
+    refuses(pack, learner, f"{called} has hooks, which a pack cannot keep; remove them")
     hook.remove()
     learner.freeze()
     assert torch.equal(outputs(pack.materialize("age")), learned)
+
+
+def test_a_task_on_the_bases_norms_that_something_changed_is_refused(pack: Pack) -> None:
+    learner = learning(pack, norms="base")
+    torch.optim.swa_utils.update_bn([images() * 3], learner)
+    refuses(pack, learner, r"'\w+\.running_mean' of task 'age' .* uses throughout;")
 
 
 def test_a_head_that_finds_its_shape_by_itself_can_be_learnt(pack: Pack) -> None:

@@ -229,6 +229,49 @@ def test_averaged_weights_can_be_frozen(pack: Pack) -> None:
     assert torch.equal(outputs(pack.materialize("gender")), learned)
 
 
+def test_an_average_that_takes_the_masks_over_by_hand_computes_what_is_stored(pack: Pack) -> None:
+    learner = pack.learn("gender", head=head())
+    train(learner)
+    average = copy.deepcopy(learner)
+    outputs(average)  # with the mask of an unpruned learner
+    learner.prune(to=0.5)
+    for ours, theirs in zip(average.buffers(), learner.buffers(), strict=True):
+        ours.data.copy_(theirs.data)
+    learned = outputs(average)
+    assert average.weights == learner.weights
+    average.freeze()
+    assert torch.equal(outputs(pack.materialize("gender")), learned)
+
+
+def test_processes_that_share_a_learner_send_no_constants(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, alone = (pack.learn("gender", head=head()) for _ in range(2))
+    alone.head.load_state_dict(learner.head.state_dict())
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        shared = nn.parallel.DistributedDataParallel(learner)
+        train(shared)
+    finally:
+        torch.distributed.destroy_process_group()
+    constants = {
+        name for name, _ in learner.named_buffers() if name.endswith(("fixed", "trainable"))
+    }
+    assert len(constants) == 2 * len(pack.layers)
+    assert shared.parameters_to_ignore >= constants
+    train(alone)
+    assert torch.equal(outputs(learner), outputs(alone))
+
+
+def test_fresh_values_are_drawn_beside_all_generators(pack: Pack) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    pack.learn("gender", head=nn.Identity(), sees="none", seed=5)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_a_learner_is_an_ordinary_module(pack: Pack) -> None:
     learner = pack.learn("gender", head=head())
     names = {name for name, _ in learner.named_parameters()}

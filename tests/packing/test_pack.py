@@ -156,6 +156,15 @@ def test_a_task_given_up_leaves_the_given_network_as_it_was() -> None:
     assert torch.equal(outputs(pack.learn("identity", head=nn.Identity())), outputs(network))
 
 
+def test_the_given_network_is_no_longer_had_from_a_pack_with_a_task() -> None:
+    pack = packed(batch_norm)
+    given = pack.given()
+    teach(pack, "identity")
+    with pytest.raises(PackingError, match=r"keep `pack\.given\(\)`, .* before the first task"):
+        pack.given()
+    pack.learn("gender", head=head()).warm_start(given)
+
+
 def test_weights_may_be_given_beside_the_builder() -> None:
     trained = batch_norm(1.0)
     pack = Pack(batch_norm, weights=trained.state_dict())

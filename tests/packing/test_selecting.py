@@ -70,7 +70,22 @@ def test_compiles_as_one_graph() -> None:
     function = torch.compile(
         lambda a: select(mask.of(where, a), a, other), backend="eager", fullgraph=True
     )
-    assert bits(function(chosen)) == bits(torch.where(where, chosen, other))
+    for _ in range(2):  # before and after the mask was made without a graph
+        assert bits(function(chosen)) == bits(torch.where(where, chosen, other))
+        mask.of(where, chosen)
+        torch.compiler.reset()
+
+
+def test_a_mask_that_expires_is_made_anew_where_it_lies() -> None:
+    where, chosen, _ = drawn()
+    mask = Mask()
+    bits = mask.of(where, chosen)
+    first = bits.clone()
+    where.data.logical_not_()  # which no version tells
+    assert torch.equal(mask.of(where, chosen), first)
+    mask.expire()
+    assert mask.of(where, chosen) is bits
+    assert torch.equal(bits, ~first)
 
 
 def test_a_mask_follows_what_it_was_made_of() -> None:

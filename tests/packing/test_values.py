@@ -88,6 +88,16 @@ def test_a_layer_without_own_weights_is_no_trouble(grid: str) -> None:
     assert snapped(grid, weight, mine).shape == weight.shape
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_layer_of_no_weights_is_no_trouble(grid: str) -> None:
+    pack = Pack(nn.Sequential(nn.Linear(2, 0), nn.Linear(0, 2)))
+    learner = pack.learn("a", head=nn.Identity())
+    learner.snap(grid)
+    expected = learner(torch.ones(1, 2))
+    learner.freeze()
+    assert torch.equal(pack.materialize("a")(torch.ones(1, 2)), expected)
+
+
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_what_was_trained_on_a_grid_is_what_is_stored(grid: str, make) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from paenet import backbones, packfile
 from paenet.packfile import PackFile
-from paenet.packing import Pack, PackedTask, Split
+from paenet.packing import Pack, PackedTask, Split, seeded
 
 DENSITIES = (0.615, 0.230, 0.107)
 """What identity, gender and age own in the paper's network of three tasks."""
@@ -36,8 +36,7 @@ def sample(
     state: Mapping[str, Tensor] | None = None
     if weights is not None:
         state, _ = backbones.read_weights(weights)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         pack = Pack(lambda width: backbones.create(backbone, width=width), weights=state)
     size = backbones.info(backbone).size
     with torch.no_grad():
@@ -83,8 +82,7 @@ def sample_with_stems(
     if weights is not None:
         state, _ = backbones.read_weights(weights)
     size = backbones.info(backbone).size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         pack = Pack(
             lambda width: backbones.create(backbone, width=width),
             example=torch.zeros(1, 3, size, size),

@@ -77,7 +77,7 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
             grown.place(tensor, tensor.new_zeros(theta.shape)) for tensor in (values, owner, seen)
         )
     # Where the learner's weights lie: all of them, or those of the channels that it kept.
-    places = torch.arange(values.numel()).view(values.shape)
+    places = torch.arange(values.numel(), device="cpu").view(values.shape)
     if learner.channels is not None:
         places = learner.channels.maps[name].narrow(places)
         seen = learner.channels.maps[name].narrow(seen)
@@ -93,6 +93,7 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
             f"layer {name!r}: what {learner.name!r} sees changed while it was learnt; learn it "
             "again from the pack"
         )
+    owned.mask_anew()
     values.view(-1)[mine] = owned(theta).detach().cpu()[trainable]
     owner.view(-1)[mine] = slot
     values[owner == 0] = 0

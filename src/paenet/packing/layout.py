@@ -102,6 +102,16 @@ def refuse_hooked(head: nn.Module) -> None:
             _refuse_hooks(f"the head's layer {name!r}" if name else "the head", module)
 
 
+def refuse_hooked_layers(backbone: nn.Module) -> None:
+    """Refuses a learner's backbone that was given hooks.
+
+    Raises:
+        PackingError: names the layer.
+    """
+    for name, module in backbone.named_modules():
+        _refuse_hooks(f"layer {_called(name)}", module)
+
+
 def _refuse_hooks(called: str, module: nn.Module) -> None:
     # A task's network is rebuilt from its tensors alone; a hook's part in it would be lost.
     if any((module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)):

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from paenet.packing.adoption import refuse_cast
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PRIVATE
-from paenet.packing.owned import OwnedWeight, owned_layers
+from paenet.packing.owned import OwnedWeight, constants_in, owned_layers
 from paenet.packing.pruning import Rank, select
 from paenet.packing.reshaping import Channels, Reshaped, narrowed, widened
 from paenet.packing.starting import start, warm_start
-from paenet.packing.stems import Split, segments
+from paenet.packing.stems import Split, alters, segments
 from paenet.packing.values import check_grid
 from paenet.packing.widening import Maps, Width, compose
 
@@ -87,7 +88,8 @@ class Learner(nn.Module):
         """The network as two: its stem, which is constant, and what follows, head included.
 
         What follows can be trained on outputs of the stem that were kept. Both share the
-        learner's tensors, until it widens.
+        learner's tensors, until it widens. What a forward asks of `self.training` itself (for
+        `functional.dropout`, say) is as in evaluation; layers follow the mode that they are in.
 
         Raises:
             PackingError: where the task has no stem.
@@ -98,7 +100,15 @@ class Learner(nn.Module):
         assert example is not None  # without it there are no splits
         example = torch.zeros(example.shape)
         stem, rest = segments(self.backbone, example, [self.split.name])
+        for name, module in list(stem.named_modules()):
+            if isinstance(module, _DropoutNd):  # the learner, or what follows, may train its own
+                stem.set_submodule(name, nn.Identity())
         return stem.eval(), _Rest(self, rest)
+
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """What DistributedDataParallel need not send to the other processes before each step."""
+        return constants_in(self)
 
     def owned(self) -> dict[str, tuple[nn.Parameter, OwnedWeight]]:
         """Per packed layer, its theta and the parametrisation that says what is trainable."""
@@ -275,24 +285,27 @@ class Learner(nn.Module):
         """The biases, norms and slopes that the task does not share with the base.
 
         Raises:
-            PackingError: where one in its stem is not the base's; names it.
+            PackingError: where one that is the base's (in its stem, or all of them with the base's
+                norms) is no longer so; names it.
         """
         pack = self._pack[0]
         private = self.private()
         if pack.base is None:
             return private
         base, borrowed = pack.tasks[pack.base].private, self._borrowed()
-        own = {
-            key: value
-            for key, value in private.items()
-            if key not in borrowed or not _same(value, base[key])
-        }
-        if self.split is not None and (changed := self.split.keys(own)):
-            raise PackingError(
-                f"{min(changed)!r} lies in stem {self.split.name!r} of task {self.name!r} and is "
-                "no longer the base's; keep what changes norms (swa_utils.update_bn, say) from "
-                "the stem, and learn the task again"
-            )
+        in_stem = frozenset() if self.split is None else self.split.keys(private)
+        own = {}
+        for key, value in private.items():
+            if key in borrowed and torch.equal(value, base[key]):
+                continue
+            # Channels that were added have norms of their own, on the base's norms, too.
+            if key in in_stem or (key in borrowed and value.shape == base[key].shape):
+                raise PackingError(
+                    f"{key!r} of task {self.name!r} is no longer the base's, whose norms it uses "
+                    f"{'in its stem' if key in in_stem else 'throughout'}; keep what changes "
+                    "norms (swa_utils.update_bn, say) from them, and learn the task again"
+                )
+            own[key] = value
         return own
 
     def train(self, mode: bool = True) -> Learner:
@@ -340,12 +353,15 @@ class Learner(nn.Module):
 class _Rest(nn.Module):
     """What a learner computes after its stem."""
 
-    def __init__(self, learner: Learner, rest: nn.Module) -> None:
+    def __init__(self, learner: Learner, rest: fx.GraphModule) -> None:
         super().__init__()
         self._learner = [learner]  # in a list: it holds this module's tensors already
         self.rest, self.head = rest, learner.head
+        self._alters = alters(rest)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self._alters:  # what was kept is wanted again
+            x = x.clone()
         output: Tensor = self.head(self.rest(x))
         return output
 
@@ -366,7 +382,3 @@ def _see_again(learner: nn.Module, _: Any) -> None:
     for name, (_, weight) in learner.owned().items():
         seen = pack.visible(name, pack.seen_slots(name, learner.sees, stem))
         weight.fixed.copy_(maps[name].narrow(seen))
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(torch.equal(a, b))

@@ -51,6 +51,15 @@ class OwnedWeight(nn.Module):
         values = self._on_grid(theta)
         return select(self._mask.of(self.trainable, values), values, fixed)
 
+    def train(self, mode: bool = True) -> OwnedWeight:
+        super().train(mode)
+        self.mask_anew()  # copies and averages of learners write to `.data`
+        return self
+
+    def mask_anew(self) -> None:
+        """Looks again at what is trainable, however it was written."""
+        self._mask.expire()
+
     def snap(self, grid: str, theta: Tensor) -> None:
         """Fits a grid to theta; the weight is computed from its values from now on."""
         self.grid, self.table = grid, fit_table(grid, theta, self.trainable)
@@ -106,6 +115,16 @@ def scores_of(module: nn.Module) -> list[nn.Parameter]:
     """
     parts = (part for part in module.modules() if isinstance(part, OwnedWeight))
     return [part.scores for part in parts if part.scores is not None]
+
+
+def constants_in(module: nn.Module) -> list[str]:
+    """The names of the buffers in which learners in `module` hold what no training changes."""
+    return [
+        f"{name}.{buffer}"
+        for name, part in module.named_modules()
+        if isinstance(part, OwnedWeight)
+        for buffer in ("trainable", "fixed")
+    ]
 
 
 def owned_layers(backbone: nn.Module) -> dict[str, tuple[nn.Parameter, OwnedWeight]]:

@@ -12,7 +12,7 @@ from paenet.packing.adoption import merge, refuse_cast, refuse_stale
 from paenet.packing.assembling import assemble
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
-from paenet.packing.layout import Layout, join, layout_of, refuse_hooked
+from paenet.packing.layout import Layout, join, layout_of, refuse_hooked, refuse_hooked_layers
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
 from paenet.packing.parts import FREE, MOST_TASKS, PackedLayer, PackedTask, PackWidth
@@ -114,7 +114,8 @@ class Pack:
             sees: the older weights in use, fixed: those of the first task, of all, of none, or of
                 the tasks named.
             norms: whether the task has norms, biases and slopes of its own (starting as copies of
-                the base's) or uses the base's.
+                the base's; where it sees no one, as the backbone initialises them) or uses the
+                base's.
             claims: which weights it may train: every free one, only those that widening adds, or
                 none.
             stem: one of `splits()`: up to there the task computes what the base does, with the
@@ -244,7 +245,7 @@ class Pack:
         """A layer's weights at the widest width, zero where none of `slots` owns them."""
         theta = self.layers[layer].theta
         mask = self.owned_by(layer, slots)
-        return torch.where(mask, theta, torch.zeros((), dtype=theta.dtype))
+        return torch.where(mask, theta, theta.new_zeros(()))
 
     def owned_by(self, layer: str, slots: Iterable[int]) -> Tensor:
         """Bool, at the widest width: which weights of a layer one of `slots` owns."""
@@ -260,7 +261,16 @@ class Pack:
         return [self.tasks[name].slot for name in names if name is not None]
 
     def given(self) -> dict[str, Tensor]:
-        """The given network's state, while no task has been frozen yet."""
+        """The given network's state.
+
+        Raises:
+            PackingError: where a task has been frozen: free weights are zero from then on.
+        """
+        if not self.untouched:
+            raise PackingError(
+                "the given network is no longer in the pack; keep `pack.given()`, or the network's "
+                "own state, from before the first task is frozen"
+            )
         weights = {join(name, "weight"): layer.theta for name, layer in self.layers.items()}
         return {key: tensor.clone() for key, tensor in {**weights, **self._given}.items()}
 
@@ -300,11 +310,12 @@ class Pack:
 
         Raises:
             PackingError: where the pack changed meanwhile so that the task does not fit in, or
-                the head was given hooks.
+                the learner was given hooks.
         """
         refuse_stale(self, learner, widest)
         refuse_cast(self, learner)
         refuse_hooked(learner.head)
+        refuse_hooked_layers(learner.backbone)
         slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(

@@ -19,7 +19,8 @@ class PackedLayer:
     """A layer's weights and who owns each.
 
     Attributes:
-        theta: every task's values, zero where free (while the pack is empty: the given network's).
+        theta: every task's values, zero where free; until the first task is frozen, the given
+            network's.
         owner: uint8, as theta; 0 is free, k is the task in slot k.
     """
 

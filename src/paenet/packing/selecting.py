@@ -17,6 +17,7 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # b
 class Mask:
     """A bool tensor as integers of all bits or none, made anew when the bools have changed.
 
+    What `tensor.data` or a broadcast between processes writes goes unnoticed: `expire` tells.
     Several threads may ask at the same time.
     """
 
@@ -27,12 +28,19 @@ class Mask:
     def __reduce__(self) -> tuple[type[Mask], tuple[()]]:
         return Mask, ()  # copies, and what is saved, make it anew
 
+    def expire(self) -> None:
+        """Has it made anew, where it lies, when it is asked for again."""
+        made_of, _, bits = self._made
+        self._made = (made_of, -1, bits)
+
     def of(self, chosen: Tensor, like: Tensor) -> Tensor:
         """Integers of the size of `like`'s elements, in the shape and layout of `chosen`.
 
         They stay where they are in memory, as a captured CUDA graph expects of them.
         """
         dtype = _INTEGERS[like.element_size()]
+        if torch.compiler.is_compiling():  # a version cannot be asked for in a graph
+            return chosen.to(dtype).neg()
         made_of, made_at, bits = self._made
         known = made_of is chosen and bits.dtype == dtype
         if known and made_at == chosen._version:

@@ -64,7 +64,7 @@ def snap(
         table: as `fit_table` gave it.
         beside: what the task sees of others there, zero elsewhere.
     """
-    if grid == NATIVE:
+    if grid == NATIVE or not weight.numel():
         return weight
     if grid in FLOATS:
         return weight.to(FLOATS[grid]).to(weight.dtype) + 0.0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import join, layout_of
 from paenet.packing.provenance import ChannelMaps, trace
+from paenet.packing.seeding import seeded
 
 if TYPE_CHECKING:
     from paenet.packing.pack import Pack
@@ -36,9 +36,9 @@ def fresh_network(pack: Pack, width: Width, seed: int) -> nn.Module:
         PackingError: where another width is wanted and the pack was made from a module, or the
             builder's network at that width is not the same network, only wider.
     """
-    with _seeded(seed):
+    with seeded(seed):
         if pack.builder is not None:
-            network = pack.builder(width)
+            network = pack.builder(width).cpu()  # where the pack's values are
         elif width == pack.widths[0].width:
             network = _initialise(copy.deepcopy(pack.widths[0].skeleton).to_empty(device="cpu"))
         else:
@@ -96,11 +96,11 @@ def grow_private(
 
 def _cast_as_held(pack: Pack, network: nn.Module) -> None:
     """A pack that was read from a file may have another precision than what its builder makes."""
-    if pack.base is None:
+    held = {join(name, "weight"): layer.theta for name, layer in pack.layers.items()}
+    if pack.base is not None:
+        held |= pack.tasks[pack.base].private
+    elif pack.untouched:
         held = pack.given()
-    else:
-        weights = {join(name, "weight"): layer.theta for name, layer in pack.layers.items()}
-        held = weights | pack.tasks[pack.base].private
     types = {key: tensor.dtype for key, tensor in held.items()}
     usual = next(iter(types.values()))  # where no task is left to say
     for key, tensor in (*network.named_parameters(), *network.named_buffers()):
@@ -114,11 +114,3 @@ def _initialise(network: nn.Module) -> nn.Module:
         if callable(reset):
             reset()
     return network
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draws from `seed` and leaves the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from paenet.packing import Learner, Pack, weights_at, width_above, width_for
+from paenet.packing import Learner, Pack, seeded, weights_at, width_above, width_for
 from paenet.packing.widening import Builder
 from paenet.tasks import Task
 from paenet.training.errors import RunError
 from paenet.training.material import Material
 from paenet.training.plan import TaskPlan, Widen
-from paenet.training.randomness import derive, seeded
+from paenet.training.randomness import derive
 from paenet.training.session import Session
 from paenet.training.stages import TaskTraining
 from paenet.training.stemming import NONE

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from paenet import backbones
 from paenet.packfile import BackboneSpec
-from paenet.packing import Pack
+from paenet.packing import Pack, seeded
 from paenet.packing.widening import Builder, skeleton_of
 from paenet.training.data import View
 from paenet.training.errors import RunError
-from paenet.training.randomness import derive, seeded
+from paenet.training.randomness import derive
 from paenet.training.recipe import Recipe
 
 

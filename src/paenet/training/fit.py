@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from paenet.packing import scores_of
+from paenet.packing import constants_in, scores_of
 from paenet.training.batches import Batches
 from paenet.training.capture import Loss, captured
 from paenet.training.errors import RunError
@@ -71,6 +71,11 @@ class Trainee(nn.Module):
         self.criterion = criterion
         self._teacher = [teacher]  # in a list: no part of what is trained and saved
         self._fixed_statistics = fixed_statistics
+
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """As of the learner, which is wrapped with it."""
+        return constants_in(self)
 
     def train(self, mode: bool = True) -> Trainee:
         """Training mode, but for batch norms whose statistics are fixed."""

@@ -1,8 +1,6 @@
 """All randomness of a run, from one seed."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
@@ -16,11 +14,3 @@ def derive(seed: int, *parts: object) -> int:
 def generator(seed: int, *parts: object) -> torch.Generator:
     """A generator on the CPU for one purpose."""
     return torch.Generator().manual_seed(derive(seed, *parts))
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draws from `seed` where a library takes no generator; the global one is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

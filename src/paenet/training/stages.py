@@ -12,14 +12,14 @@ from typing import Any, cast
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from paenet.packing import Learner, Pack
+from paenet.packing import Learner, Pack, seeded
 from paenet.training.batches import Batches
 from paenet.training.data import place
 from paenet.training.errors import RunError
 from paenet.training.fit import Stage, Trainee, estimate_statistics, fit
 from paenet.training.material import Material
 from paenet.training.plan import Budget
-from paenet.training.randomness import derive, seeded
+from paenet.training.randomness import derive
 from paenet.training.session import Session
 from paenet.training.state import load_state, save_state
 from paenet.training.stemming import Feed, feed

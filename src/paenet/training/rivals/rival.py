@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from paenet.packing import Pack
+from paenet.packing import Pack, seeded
 from paenet.training.attempt import new_head
 from paenet.training.base import Base
 from paenet.training.batches import Batches
@@ -19,7 +19,7 @@ from paenet.training.errors import RecipeError
 from paenet.training.fit import Stage, Steps, Trainee
 from paenet.training.material import Material, make_task
 from paenet.training.plan import TaskPlan
-from paenet.training.randomness import derive, seeded
+from paenet.training.randomness import derive
 from paenet.training.session import Session
 from paenet.training.sources import ImageSource
 from paenet.training.stemming import stems_to_try
