@@ -296,6 +296,29 @@ def test_a_loss_that_is_no_number_stops_with_the_stage_the_step_and_the_rate(
         train(Trainee(network(), Broken()), tmp_path)
 
 
+def test_a_gpu_without_memory_stops_with_the_stage_and_what_to_lower(tmp_path: Path) -> None:
+    class Greedy(nn.Module):
+        def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("tried to allocate 2 TiB")
+
+    with pytest.raises(RunError, match=r"^a/train: the GPU has not enough memory; lower budget"):
+        train(Trainee(network(), Greedy()), tmp_path)
+
+
+def test_an_epoch_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, randperm = [], torch.randperm
+
+    def counted(count: int, **keys: Any) -> Tensor:
+        drawn.append(count)
+        return randperm(count, **keys)
+
+    monkeypatch.setattr(torch, "randperm", counted)
+    several = batches("an epoch of its own")
+    rows = np.concatenate([several.rows(step) for step in range(several.epoch_steps)])
+    assert sorted(rows) == list(range(32))
+    assert len(drawn) == 1
+
+
 def test_a_teacher_gives_the_targets_and_is_no_part_of_what_is_trained_and_saved(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -62,11 +63,9 @@ class Batches:
     def rows(self, step: int) -> NDArray[np.int64]:
         """The examples of one step, over all processes."""
         epoch, place = divmod(step, self.epoch_steps)
-        order = torch.randperm(
-            len(self.source), generator=generator(self.seed, self.key, "order", epoch)
-        )[: self.epoch_examples]
+        order = _order(len(self.source), self.seed, self.key, epoch)[: self.epoch_examples]
         start = place * self.budget.batch
-        return order[start : start + self.budget.batch].numpy()
+        return order[start : start + self.budget.batch].copy()
 
     def __call__(self, step: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """This process's share of step `step`: varied inputs and their targets."""
@@ -74,3 +73,9 @@ class Batches:
         draw = generator(self.seed, self.key, "augment", step, self.process)
         inputs = self.source.varied(rows, draw, device)
         return inputs, None if self.targets is None else self.targets[rows].to(device)
+
+
+@lru_cache(maxsize=8)  # of several tasks at once, an epoch each
+def _order(count: int, seed: int, key: str, epoch: int) -> NDArray[np.int64]:
+    """The examples of an epoch, in the order in which they are drawn."""
+    return torch.randperm(count, generator=generator(seed, key, "order", epoch)).numpy()

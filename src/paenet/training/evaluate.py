@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from paenet.training.data import Progress, Split, View
+from paenet.training.memory import enough_memory
 from paenet.training.sources import ImageSource, Source
 
 
@@ -21,6 +22,9 @@ def predict(
 
     Args:
         progress: called with (images done, images in all).
+
+    Raises:
+        RunError: where a GPU has not enough memory.
     """
     weight = next(network.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
@@ -28,8 +32,9 @@ def predict(
     network.eval()
     outputs = []
     for start in range(0, len(source), batch):
-        inputs = source.inputs(slice(start, start + batch), device)
-        outputs.append(network(inputs).float().cpu())
+        with enough_memory(f"batches of {batch} images"):
+            inputs = source.inputs(slice(start, start + batch), device)
+            outputs.append(network(inputs).float().cpu())
         if progress is not None:
             progress(min(start + batch, len(source)), len(source))
     network.train(training)

@@ -17,6 +17,7 @@ from paenet.packing import constants_in, scores_of
 from paenet.training.batches import Batches
 from paenet.training.capture import Loss, captured
 from paenet.training.errors import RunError
+from paenet.training.memory import enough_memory
 from paenet.training.progress import Reporter
 from paenet.training.randomness import derive
 from paenet.training.state import load_state, read_about, save_state
@@ -140,8 +141,33 @@ def fit(
         origin: hashes of what is trained and from where; a checkpoint of another is not continued.
 
     Raises:
-        RunError: where there is nothing to train, or the loss is no longer finite.
+        RunError: where there is nothing to train, the loss is no longer finite, or a GPU has not
+            enough memory.
     """
+    with enough_memory(stage.key):
+        return _fit(
+            stage,
+            trainee,
+            batches,
+            accelerator=accelerator,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            origin=origin,
+            reporter=reporter,
+        )
+
+
+def _fit(
+    stage: Stage,
+    trainee: nn.Module,
+    batches: Steps,
+    *,
+    accelerator: Accelerator,
+    checkpoint: Path,
+    checkpoint_seconds: float,
+    origin: Mapping[str, str],
+    reporter: Reporter,
+) -> float:
     steps = batches.steps(stage.epochs)
     if steps and not any(parameter.requires_grad for parameter in trainee.parameters()):
         raise RunError(
