@@ -373,9 +373,10 @@ def test_a_run_stands_when_the_recipe_changes_where_its_method_makes_no_use_of_i
 
 def test_a_rate_makes_another_run_and_is_in_the_report(faces: Path, tmp_path: Path) -> None:
     one, other = (
-        training.compare(two(faces), ["features"], tmp_path / str(rate), rates={"features": rate})
+        training.compare(two(faces), ["features"], tmp_path, rates={"features": rate})
         for rate in (1.0, 0.5)
     )
+    assert {path.name for path in tmp_path.glob("features*")} == {"features", "features@0.5"}
     assert [r["methods"]["features"]["rate"] for r in (one, other)] == [1.0, 0.5]
     digests = {r["methods"]["features"]["runs"][0]["digest"] for r in (one, other)}
     assert len(digests) == 2

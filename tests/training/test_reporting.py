@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -133,6 +134,20 @@ def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_pa
     assert own["weights"] == 1
     assert alone["weights"] == 2
     assert {row["model"] for row in others} > {"PackNet", "PAE", "CPG"}
+
+
+def test_networks_of_their_own_share_nothing(tmp_path: Path) -> None:
+    run = put(tmp_path / "run", b=notes("cifar100", accuracy=0.5))
+    (run / "pack.pae").rename(run / "b.pae")
+    (put(tmp_path / "other", a=notes("cifar100", accuracy=0.7)) / "pack.pae").rename(run / "a.pae")
+    learnt = [{"key": f"{name}/learnt", "plan": "", "time": 0} for name in "ba"]
+    (run / "record.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in learnt))
+    found = report(run)
+    assert [column["module"] for column in found["columns"]] == ["b", "a"]
+    own, alone, *_ = found["rows"]
+    assert own["weights"] == alone["weights"] == 2
+    assert own["mb"] == alone["mb"]
+    assert own["together"]["b + a"]["share"] == pytest.approx(100)
 
 
 GENDER = notes("adience", accuracy=0.5)

@@ -15,6 +15,7 @@ from torch import nn
 from paenet import training
 from paenet.training import rivals
 from paenet.training.batches import Batches
+from paenet.training.comparison.terms import on_equal_terms
 from paenet.training.data import Split, View
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.fit import Trainee
@@ -282,6 +283,19 @@ def test_lora_keeps_the_base_once_and_of_a_task_only_what_is_its_own(
     others = {key.replace(".base_layer.", ".") for key in kept if "lora_" not in key}
     norms = {f"backbone.{key}" for key, value in given.items() if value.dim() < 2}
     assert {key for key in others if key.startswith("backbone.")} == norms
+
+
+def test_lora_keeps_no_adapter_of_what_the_given_network_does_already(
+    faces: Path, weights: Path, tmp_path: Path
+) -> None:
+    needs_peft()
+    given = toys.task("id", faces, kind="identity", settings={}, budget={"epochs": 0})
+    recipe = toys.recipe(given, *two(faces).tasks[:1], weights=str(weights))
+    learn(on_equal_terms(recipe, "lora:4"), "lora:4", tmp_path / "run")
+    assert not load_file(tmp_path / "run" / "task-id.safetensors")
+    assert any("lora_" in key for key in load_file(tmp_path / "run" / "task-a.safetensors"))
+    judged = toys.entries(tmp_path / "run")["id/learnt"]["judged"]
+    assert judged["id"]["val"]["agreement"]["value"] == pytest.approx(1)
 
 
 def test_lora_without_norms_of_its_own_keeps_none(

@@ -133,7 +133,8 @@ def _show(report: dict[str, Any], drawn: list[Path]) -> None:
         if method["rate"] != 1:
             print(f"{name}: learning rates times {method['rate']:g}")
         for failure in method["failed"]:
-            print(f"{name}, seed {failure['seed']} failed: {failure['reason']}")
+            order = f" ({', '.join(failure['order'])})" if several else ""
+            print(f"{name}{order}, seed {failure['seed']} failed: {failure['reason']}")
     for path in drawn:
         print(path)
 

@@ -77,30 +77,35 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
         raise RunError(f"{path}: no pack in it; give the directory of a run, or a pack file")
     tasks: dict[str, dict[str, Any]] = {}
     methods = set()
-    expansion = 1.0
+    separate = len(files) > 1  # networks that share nothing need no masks
+    expansions = []
     for file in files:
         held = packfile.read(file, backbone=own_builder(file, backbone))
         account = packfile.accounting(held)
         for name, task in held.pack.tasks.items():
             tasks[name] = _figures(task.notes) | {
-                "mb": account["tasks"][name]["paper_mib"],
+                "mb": account["tasks"][name]["separate_mib" if separate else "paper_mib"],
                 "alone_mb": account["tasks"][name]["separate_mib"],
             }
             methods.add(task.notes.get("method"))
         totals = [task["total"] for task in account["tasks"].values()]
-        expansion = max(expansion, account["total"] / totals[0]) if totals else expansion
+        expansions += [account["total"] / totals[0]] if totals else []
     if not tasks:
         raise RunError(f"{path}: no task in it yet; let the run learn one")
     folder = path if path.is_dir() else path.parent
     record = read_record(folder) if (folder / RECORD).exists() else []
     begun = next((entry for entry in record if entry["key"] == "run"), {})
+    learnt = [
+        entry["key"].partition("/")[0] for entry in record if entry["key"].endswith("/learnt")
+    ]
+    order = {name: place for place, name in enumerate(learnt)}
     known = sorted(method for method in methods if method)
     return {
         "run": str(path),
         "method": ", ".join(known) or None,
         "limit": begun.get("limit"),
-        "tasks": tasks,
-        "expansion": expansion,
+        "tasks": dict(sorted(tasks.items(), key=lambda task: order.get(task[0], len(order)))),
+        "expansion": sum(expansions),
     }
 
 

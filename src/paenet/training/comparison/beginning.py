@@ -49,11 +49,13 @@ def begin(
     shared.parent.mkdir(parents=True, exist_ok=True)
     lock = shared.with_name(f"{shared.name}.lock")
     with alone(lock, lambda: reporter.say(f"{first.tasks[0].name}: another run learns it")):
+        if (folder / RECORD).exists():  # another command has begun it meanwhile
+            return
         run(first, shared, limit=limit, cache=cache, reporter=reporter)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (PACK, RECORD):  # the record last: with it the run has begun
-        with replacing(folder / name) as beside:
-            shutil.copyfile(shared / name, beside)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (PACK, RECORD):  # the record last: with it the run has begun
+            with replacing(folder / name) as beside:
+                shutil.copyfile(shared / name, beside)
 
 
 def _first_of(recipe: Recipe) -> Recipe:

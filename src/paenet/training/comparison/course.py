@@ -95,7 +95,8 @@ def courses_of(
     asked: dict[Path, list[Recipe]] = {}
     for recipe in recipes:
         order = _short(_names(_learnt_as(method, recipe)))
-        folder = out / method.replace(":", "-") / f"seed-{recipe.seed}-{order}"
+        name = method.replace(":", "-") + (f"@{rate:g}" if rate != 1 else "")
+        folder = out / name / f"seed-{recipe.seed}-{order}"
         asked.setdefault(folder, []).append(recipe)
     return [
         Course(method, rate, tuple(several), out, folder, limit, cache)

@@ -96,7 +96,7 @@ def outcome_of_rival(folder: Path, tasks: Sequence[str], rival: Rival) -> dict[s
         "bytes": sum(path.stat().st_size for path in files),
         "paper_mib": VALUE_BYTES * sum(map(_parameters, files)) / MIB,
         "cost": rival.passes(len(tasks)),
-        "seconds": _seconds(learnt),
+        "seconds": sum(entry["seconds"] for entry in learnt.values()),
         **_circumstances(entries["run"]),
         "owners": None,
     }
@@ -144,11 +144,17 @@ def _circumstances(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(entries: dict[str, dict[str, Any]]) -> float:
-    """Of training; that of a goal's reference is no part of any method."""
+    """Of training by the plans that were learnt; a goal's reference is no part of any method."""
+    plans = {
+        key.partition("/")[0]: entry["plan"]
+        for key, entry in entries.items()
+        if key.endswith("/learnt")
+    }
     return sum(
         entry.get("seconds", 0.0)
         for key, entry in entries.items()
-        if not key.endswith(("/reference-train", "/reference-pretrain"))
+        if entry["plan"] == plans.get(key.partition("/")[0])
+        and not key.endswith(("/reference-train", "/reference-pretrain"))
     )
 
 

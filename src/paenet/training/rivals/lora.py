@@ -28,7 +28,8 @@ class Lora(Rival):
     The base is the given network. Where that was never trained there is nothing to adapt: the
     first task then trains all of it, as the first task of a pack does, and adapters begin with
     the second. Beside its adapter a task has what it has in a pack: a head and, with `norms: own`,
-    norms with their statistics, biases and slopes.
+    norms with their statistics, biases and slopes. A task that the given network does already is
+    the base with a head.
 
     Args:
         rank: of the adapters; a layer that is smaller takes one of its own rank. Their scale is
@@ -44,6 +45,7 @@ class Lora(Rival):
         self._trained = start.base.state is not None
         self._base: dict[str, Tensor] | None = start.pack.given() if self._trained else None
         self._last = ("", nn.Sequential())
+        self._adapts = True  # in the last lesson
 
     @classmethod
     def choose(cls, name: str, setting: str | None) -> Callable[[Start], Rival]:
@@ -60,7 +62,9 @@ class Lora(Rival):
         first = plan is recipe.tasks[0] and not self._trained
         if self._base is None and not first:  # what the first task has made of it
             self._base = dict(self._last[1].get_submodule("backbone").state_dict())
-        backbone = self.start.network() if first else self._adapted(plan)
+        self._adapts = plan.reference_budget().epochs > 0
+        plain = first or not self._adapts
+        backbone = self.start.network() if plain else self._adapted(plan)
         network = nn.Sequential()
         network.add_module("backbone", backbone)
         network.add_module("head", self.start.head(plan))
@@ -77,7 +81,7 @@ class Lora(Rival):
         state = network.state_dict()
         if self._base is None:
             return state
-        own = self.start.session.recipe.norms == "own"
+        own = self.start.session.recipe.norms == "own" and self._adapts
         mine = self.start.pack.layout.private if own else ()
         fixed = {f"backbone.{key}" for key in self._base if key not in mine}
         return {key: value for key, value in state.items() if _plain(key) not in fixed}
