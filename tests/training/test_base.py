@@ -62,10 +62,33 @@ def test_what_a_recipe_does_not_say_of_the_view_the_backbone_says(given: dict[st
     assert view_of(base.about(), "pack.pae") == base.view
 
 
-@pytest.mark.parametrize("about", [{}, {"input": None}, {"input": {"size": 16, "mean": 0.0}}])
+SEEN = {"size": 16, "mean": 0.0, "scale": 255.0}
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        *({}, {"input": None}, {"input": {"size": 16, "mean": 0.0}}),
+        *({"input": SEEN | {"size": "16"}}, {"input": SEEN | {"size": True}}),
+        *({"input": SEEN | {"scale": 0}}, {"input": SEEN | {"mean": None}}),
+    ],
+)
 def test_a_pack_that_does_not_say_what_its_networks_see_is_named(about: dict[str, Any]) -> None:
     with pytest.raises(RunError, match=r"^pack\.pae: does not say what its networks see"):
         base_of_pack(BackboneSpec(toys.BACKBONE, {}), about, None, 0, "pack.pae")
+
+
+@pytest.mark.parametrize("weights", ["facenet", {"name": "facenet"}, {"name": 1, "sha256": "0"}])
+def test_a_pack_that_says_no_weights_rightly_is_named(weights: object) -> None:
+    about = {"input": SEEN, "weights": weights}
+    with pytest.raises(RunError, match=r"^pack\.pae: does not say which weights it started from"):
+        base_of_pack(BackboneSpec(toys.BACKBONE, {}), about, None, 0, "pack.pae")
+
+
+def test_a_pack_of_random_values_takes_no_weights() -> None:
+    about = {"input": SEEN, "weights": None}
+    with pytest.raises(RunError, match=r"^pack\.pae: started from random values; leave --weights"):
+        base_of_pack(BackboneSpec(toys.BACKBONE, {}), about, "given.safetensors", 0, "pack.pae")
 
 
 @pytest.mark.parametrize(

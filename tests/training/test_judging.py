@@ -69,6 +69,17 @@ def test_a_head_that_the_file_cannot_describe_is_handed_over(learnt: Path, judge
     assert judge(heads={"shade": task.head})["metrics"] == before["metrics"]
 
 
+def test_a_limit_takes_examples_from_all_over(learnt: Path, faces: Path) -> None:
+    rows = [row for row in toys.read_csv(faces) if row["split"] == "test"]
+    table = toys.write_csv(faces.parent / "every-fourth.csv", rows[::5])
+    part, few = (
+        training.judge(learnt, "shade", data, backbone=toys.tiny, limit=8)
+        for data in (faces, table)
+    )
+    assert part["count"] == few["count"] == len(rows[::5]) == 8
+    assert part["metrics"] == few["metrics"]
+
+
 def test_judging_changes_nothing_but_the_cache(learnt: Path, judge: Judge) -> None:
     before = {path.name: path.read_bytes() for path in learnt.parent.iterdir()}
     assert judge() == judge(batch=7)

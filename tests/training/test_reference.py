@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from filelock import FileLock
 from safetensors.torch import save_file
 
-from paenet import training
+from paenet import packfile, training
+from paenet.tasks import TaskError
 from paenet.training import RecipeError, Silent
 from tests.training import toys
 
@@ -113,6 +115,22 @@ def test_what_a_reference_depends_on_makes_a_new_one(change: str, tmp_path: Path
     assert begun[0] == "a/reference-train"
 
 
+def test_what_networks_see_makes_a_new_one(tmp_path: Path) -> None:
+    table, begun = toys.table(tmp_path / "data"), []
+    for scale in (128.0, 64.0):
+        pack = tmp_path / f"{scale}.pae"
+        training.init(pack, toys.BACKBONE)
+        held = packfile.read(pack, backbone=toys.tiny)
+        view = {"size": toys.SIZE, "mean": 127.5, "scale": scale}
+        packfile.write(held.pack, pack, backbone=held.spec, about={"input": view, "weights": None})
+        plan = tmp_path / f"{scale}.yaml"
+        plan.write_text(yaml.safe_dump(within("a", table)))
+        heard = Stages()
+        training.add(pack, plan, backbone=toys.BACKBONE, cache=tmp_path / "cache", reporter=heard)
+        begun.append(heard.begun[0])
+    assert begun == ["a/reference-train"] * 2
+
+
 def test_a_killed_reference_is_gone_on_with(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,4 +170,17 @@ def test_a_distilled_task_is_held_against_its_teacher(faces: Path, tmp_path: Pat
 def test_distilling_without_a_trained_network_is_refused(faces: Path, tmp_path: Path) -> None:
     task = {**toys.task("identity", faces), "kind": "identity", "settings": {}}
     with pytest.raises(RecipeError, match=r"task 'identity': distilling needs .* key 'weights'"):
-        training.run(toys.recipe(task), tmp_path)
+        training.run(toys.recipe(toys.task("a", faces), task), tmp_path)
+    assert "a/train" not in toys.entries(tmp_path)
+
+
+def test_pairs_that_leave_no_fold_to_choose_by_are_refused_before_anything_is_trained(
+    faces: Path, tmp_path: Path
+) -> None:
+    rows = toys.read_csv(toys.pairs(faces, faces.parent / "several.csv"))
+    one = toys.write_csv(faces.parent / "one.csv", [row | {"fold": "0"} for row in rows])
+    settings = {"objective": "softmax"}
+    task = toys.task("id", faces, kind="identity", settings=settings, pairs=str(one))
+    with pytest.raises(TaskError, match=r"pairs are in 1 fold; .* so give two"):
+        training.run(toys.recipe(toys.task("a", faces), task), tmp_path)
+    assert "a/train" not in toys.entries(tmp_path)

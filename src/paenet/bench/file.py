@@ -16,7 +16,7 @@ from paenet import packfile
 from paenet.bench.memory import peak_of_loading
 from paenet.bench.rivals import RIVALS
 from paenet.bench.timing import ratio, timed
-from paenet.packfile import PackFile
+from paenet.packfile import PackFile, PackFileError
 from paenet.packing.values import NATIVE, fit_table, snap
 
 GRIDS = ("float32", "bfloat16", "int8", "codebook4")
@@ -43,7 +43,12 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
         load_peak_over_materialised: the growth in memory while that is done, by the modules'
             size; and `one_load_peak_over_materialised` for one task alone.
         save_seconds: median.
+
+    Raises:
+        PackFileError: where the pack has no task.
     """
+    if not held.pack.tasks:
+        raise PackFileError("the pack has no task; give one that has")
     account = packfile.accounting(held)
     separate = account["separate_mib"] * MIB
     with tempfile.TemporaryDirectory() as name:

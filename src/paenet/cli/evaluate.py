@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paenet.cli.options import Limit, Own, Pack, key_values
+from paenet.cli.options import Own, Pack, key_values
 from paenet.cli.output import Json, emit, interval, table
 
 
@@ -36,7 +36,9 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Of that data set, as in a recipe: fold=1."),
     ] = None,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="At most so many examples or pairs, evenly spaced.")
+    ] = None,
     backbone: Own = None,
     as_json: Json = False,
 ) -> None:

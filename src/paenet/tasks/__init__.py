@@ -12,6 +12,7 @@ from paenet.tasks.verification import (
     DrawnPairs,
     Verification,
     average_flipped,
+    check_folds,
     draw_pairs,
     verify,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Verification",
     "average_flipped",
     "bootstrap",
+    "check_folds",
     "create",
     "draw_pairs",
     "expected_years",

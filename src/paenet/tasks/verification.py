@@ -78,11 +78,7 @@ def verify(
         raise TaskError(
             "embeddings are not finite; check the images and the network they came from"
         )
-    names = np.unique(folds)
-    if len(names) <= 1:
-        raise TaskError(
-            f"pairs are in {len(names)} fold; a threshold is chosen on other folds, so give two"
-        )
+    names = check_folds(folds)
     per_fold, thresholds = [], []
     for name in names:
         held = folds == name
@@ -103,6 +99,20 @@ def verify(
         (max(0.0, low), min(1.0, high)),
         len(same),
     )
+
+
+def check_folds(folds: ArrayLike) -> NDArray[Any]:
+    """The different folds of some pairs.
+
+    Raises:
+        TaskError: where there are not two.
+    """
+    names = np.unique(folds)
+    if len(names) <= 1:
+        raise TaskError(
+            f"pairs are in {len(names)} fold; a threshold is chosen on other folds, so give two"
+        )
+    return names
 
 
 def best_threshold(scores: Floats, same: Booleans) -> float:

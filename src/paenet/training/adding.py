@@ -79,7 +79,8 @@ def add(
     Args:
         path: of the pack.
         plan: of a YAML file with the keys of one task of a recipe; beside them may stand the
-            recipe's own `method`, `norms`, `precision`, `seed` and `input.augment`.
+            recipe's own `method`, `norms`, `precision`, `seed`, `activations`,
+            `checkpoint_seconds`, `input.augment` and `input.max_broken`.
         weights: the dense network's file, at whose values free weights then begin; needed where
             the goal is `within` a reference or the task imitates a teacher.
         backbone: `module:callable` that builds the network, where the file names code of your own.

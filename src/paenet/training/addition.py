@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from paenet import packfile, packing
 from paenet.datasets import origins, pairs_at
 from paenet.packing import Pack
+from paenet.tasks import check_folds
 from paenet.training.algorithm import learn
 from paenet.training.base import Base
 from paenet.training.channels import check_channels
@@ -57,7 +58,8 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
 
     Raises:
         PackingError: where the network has no such stem.
-        RecipeError: where the task can have none, or cannot give channels up; and as `open_split`.
+        RecipeError: where the task can have none, cannot give channels up, or is to imitate a
+            network that is not trained; and as `open_split`.
         DataError: as `open_split`, but for images that cannot be decoded.
     """
     if session.journal.result(f"{plan.name}/learnt") is not None:
@@ -65,6 +67,11 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
     possible = not first and can_share(session.method, plan)
     check_stem(plan, base, session.view, possible=possible)
     check_channels(plan, first=first, norms=session.recipe.norms)
+    if base.weights is None and make_task(plan).label is None:
+        raise RecipeError(
+            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
+            "key 'weights', or set objective to 'softmax' or 'arcface'"
+        )
     check_data(session, plan)
 
 
@@ -79,17 +86,16 @@ def check_data(session: Session, plan: TaskPlan) -> None:
     if before is not None:
         encode(task, split_examples(before, "train"))
     if plan.pairs is not None:
-        pairs_at(plan.pairs)
+        check_folds(pairs_at(plan.pairs).fold)
 
 
 def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
     """Everything of a plan, opened for a session; images that are left out are told.
 
     Raises:
-        RecipeError: where a task is to imitate a network that is not trained.
         DataError: as `open_material`.
     """
-    teacher = _teacher(session, base, plan) if make_task(plan).label is None else None
+    teacher = _teacher(session, base) if make_task(plan).label is None else None
     material = open_material(
         plan,
         view=session.view,
@@ -113,13 +119,8 @@ def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
     return material
 
 
-def _teacher(session: Session, base: Base, plan: TaskPlan) -> nn.Module:
+def _teacher(session: Session, base: Base) -> nn.Module:
     """The given network, which a distilled task imitates."""
-    if base.state is None:
-        raise RecipeError(
-            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
-            "key 'weights', or set objective to 'softmax' or 'arcface'"
-        )
     teacher = base.network()
     place(teacher, session.accelerator.device)
     return teacher
@@ -151,7 +152,13 @@ class _Addition:
             network = pack.materialize(plan.name)
             place(network, session.accelerator.device)
             reached = material.measure(network, material.val)
-            met = reached[material.task.metric]["value"] >= goal["threshold"]
+            metric, threshold = material.task.metric, goal["threshold"]
+            met = reached[metric]["value"] >= threshold
+            if not met:
+                session.reporter.say(
+                    f"{plan.name}: what is stored reaches {metric} {reached[metric]['value']:.4f} "
+                    f"on validation, goal {threshold:.4f} missed"
+                )
             task.notes = {
                 "task": material.task.describe(),
                 "goal": goal | {"met": met},

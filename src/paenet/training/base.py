@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from paenet import backbones
@@ -15,6 +16,7 @@ from paenet.packing import Pack, seeded
 from paenet.packing.widening import Builder, skeleton_of
 from paenet.training.data import View
 from paenet.training.errors import RunError
+from paenet.training.given import Input
 from paenet.training.randomness import derive
 from paenet.training.recipe import Recipe
 
@@ -137,9 +139,18 @@ def base_of_pack(
     """The network that a pack started from; its weights are read when they are needed.
 
     Raises:
-        RunError: as `view_of`.
+        RunError: as `view_of`; where the file does not say rightly which weights it started from,
+            or `source` gives some to a pack that started from random values.
     """
     view, weights = view_of(about, path), about.get("weights")
+    said = weights if isinstance(weights, dict) else {}
+    if weights is not None and not all(isinstance(said.get(k), str) for k in ("name", "sha256")):
+        raise RunError(
+            f"{path}: does not say which weights it started from (about.weights: null, or name and "
+            "sha256); packs made by `pae` do"
+        )
+    if weights is None and source is not None:
+        raise RunError(f"{path}: started from random values; leave --weights away")
     return Base(derive(seed, "backbone"), spec, view, source, weights, code)
 
 
@@ -167,9 +178,13 @@ def view_of(about: dict[str, Any], path: object) -> View:
         RunError: where the file does not say it.
     """
     try:
-        return View(**{key: about["input"][key] for key in ("size", "mean", "scale")})
-    except (KeyError, TypeError):
+        said = {key: about["input"][key] for key in ("size", "mean", "scale")}
+        if None in said.values():
+            raise KeyError
+        Input.model_validate(said, strict=True)
+    except (KeyError, TypeError, ValidationError):
         raise RunError(
             f"{path}: does not say what its networks see (about.input: size, mean, scale); "
             "packs made by `pae` do"
         ) from None
+    return View(**said)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from paenet import packfile
 from paenet.datasets import open_examples
 from paenet.datasets.sources import Spec
 from paenet.training.base import view_of
-from paenet.training.data import decode
+from paenet.training.data import decode, spaced
 from paenet.training.environment import cache_folder
 from paenet.training.given import Input
 
@@ -38,8 +37,6 @@ def calibration_images(
     """
     view = view_of(packfile.describe(path)["about"], path)
     examples = open_examples(data, split)
-    if count < len(examples):
-        rows = np.linspace(0, len(examples) - 1, count).round().astype(np.int64)
-        examples = examples.select(rows)
+    examples = examples.select(spaced(len(examples), count))
     found = decode(examples, view, Input(), (cache or cache_folder()) / "images")
     return view.normalise(found.images(slice(None)))

@@ -115,6 +115,13 @@ def split_examples(plan: TaskPlan, split: str) -> Examples:
     return examples
 
 
+def spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of `count` places, evenly spaced."""
+    if most >= count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).round().astype(np.int64)
+
+
 def decode(
     examples: Examples,
     view: View,

@@ -17,7 +17,7 @@ from paenet.packing import Pack
 from paenet.packing.widening import Builder
 from paenet.tasks import Identity
 from paenet.training.base import view_of
-from paenet.training.data import View, decode
+from paenet.training.data import View, decode, spaced
 from paenet.training.environment import cache_folder
 from paenet.training.errors import RunError
 from paenet.training.evaluate import predict
@@ -49,7 +49,7 @@ def judge(
             file, or the folder of LFW.
         split: of the table; None takes every row.
         label: the table's column, where it is not called as in the task's training data.
-        limit: the first so many examples only; of pairs, so many from the whole file.
+        limit: at most so many examples or pairs, evenly spaced.
         backbone: builds the network, where the file names code of the user's own.
         heads: as `paenet.packfile.read` takes them.
         onnx: a model that `pae export` has made of the pack, to be judged in the network's place.
@@ -82,7 +82,7 @@ def judge(
         task = tasks.create(**{**task.describe(), "label": label})
     examples = open_examples(source, split)
     if limit is not None:
-        examples = examples.select(range(min(limit, len(examples.paths))))
+        examples = examples.select(spaced(len(examples.paths), limit))
     found = decode(examples, view, Input(), cache, task)
     assert found.targets is not None
     outputs = predict(network, ImageSource(found, view), batch=batch)

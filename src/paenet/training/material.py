@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from paenet import tasks
 from paenet.datasets import pairs_at
 from paenet.tasks import Metric, Task, TaskError
-from paenet.training.data import Progress, Split, View, decode, open_split
+from paenet.training.data import Progress, Split, View, decode, open_split, spaced
 from paenet.training.errors import RecipeError
 from paenet.training.evaluate import predict
 from paenet.training.given import Input
@@ -188,9 +188,7 @@ def open_pairs(
         RecipeError: where an image of a pair is broken, since a test cannot leave it out.
     """
     pairs = pairs_at(path)
-    chosen = np.arange(len(pairs))
-    if limit is not None and limit < len(pairs):
-        chosen = np.linspace(0, len(pairs) - 1, limit).round().astype(np.int64)
+    chosen = spaced(len(pairs), len(pairs) if limit is None else limit)
     rows, (a, b) = np.unique([pairs.a[chosen], pairs.b[chosen]], return_inverse=True)
     images = decode(pairs.examples.select(rows), view, given, cache, progress=progress)
     if images.broken:

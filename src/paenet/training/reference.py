@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,7 @@ def _digest(session: Session, material: Material) -> str:
         "backbone": recipe.backbone.model_dump(),
         "weights": session.weights,
         "input": recipe.input.model_dump(),
+        "view": asdict(session.view),
         "precision": session.precision,
         "seed": recipe.seed,
         "limit": session.limit,
