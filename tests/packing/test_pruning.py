@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from paenet.packing import PackingError, Schedule, Trial, largest_held, next_share
-from paenet.packing.pruning import select
+from paenet.packing.pruning import keep_largest
 
 
 def test_the_ramp_is_cubic() -> None:
@@ -108,7 +108,7 @@ def kept(rank: str, counts: dict[str, int], owned: dict[str, Tensor] | None = No
         owned = {
             name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()
         }
-    masks = select(weights, owned, counts, rank)
+    masks = keep_largest(weights, owned, counts, rank)
     return [abs(int(v)) for name, weight in weights.items() for v in weight[masks[name]]]
 
 
@@ -135,7 +135,7 @@ def test_nothing_is_taken_back_where_fewer_are_owned() -> None:
 def test_ties_go_by_position(rank: str) -> None:
     weights = {"a": torch.tensor([2.0, -1.0, 1.0]), "b": torch.tensor([1.0, -1.0, 0.5])}
     owned = {name: torch.ones(3, dtype=torch.bool) for name in weights}
-    masks = select(weights, owned, {"a": 2, "b": 2}, rank)
+    masks = keep_largest(weights, owned, {"a": 2, "b": 2}, rank)
     assert masks["a"].tolist() == ([True, True, False] if rank == "layer" else [True, True, True])
     assert masks["b"].tolist() == ([True, True, False] if rank == "layer" else [True, False, False])
 
@@ -144,7 +144,9 @@ def test_ties_go_by_position(rank: str) -> None:
 def test_as_many_stay_as_asked_for_whatever_the_ties(values: list[float], share: float) -> None:
     weight = torch.tensor(values)
     count = round(len(values) * share)
-    mask = select({"w": weight}, {"w": torch.ones_like(weight).bool()}, {"w": count}, "layer")["w"]
+    mask = keep_largest(
+        {"w": weight}, {"w": torch.ones_like(weight).bool()}, {"w": count}, "layer"
+    )["w"]
     assert int(mask.sum()) == count
     if 0 < count < len(values):
         assert weight[mask].abs().min() >= weight[~mask].abs().max()

@@ -361,6 +361,8 @@ def test_a_run_stands_when_the_recipe_changes_where_its_method_makes_no_use_of_i
         toys.recipe(toys.task("a", faces, prune={"to": to, "stages": 2, "epochs": 0.5}))
         for to in (0.5, 0.6)
     )
+    goal = toys.recipe(toys.task("a", faces, goal={"at_least": 0.1}, stem="auto", views=3))
+    assert on_equal_terms(goal, "finetune") == on_equal_terms(before, "finetune")
     reports = [training.compare(before, methods, tmp_path)["methods"]]
     for name in methods[1:]:
         shutil.rmtree(tmp_path / name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from paenet.training import Recipe, RunError, read_record
+from paenet.training import Recipe, RunError, parse_recipe, read_record
 from paenet.training import journal as journals
 from paenet.training.journal import Journal
 from tests.training import toys
@@ -168,6 +168,19 @@ def test_what_an_earlier_version_did_not_keep_is_taken_as_it_is_now(tmp_path: Pa
     changed = r"run.weights: 'abc' there, 'def' here"
     with pytest.raises(RunError, match=changed), opened(tmp_path, limit=5, weights="def"):
         pass
+
+
+def test_the_order_of_keys_may_change(tmp_path: Path) -> None:
+    written(tmp_path, "a/train", "b/train")
+    document = toys.document(*(toys.task(name, FACES) for name in ("a", "b")))
+    for task in document["tasks"]:
+        task["settings"] = dict(reversed(task["settings"].items()))
+    sorted_keys = parse_recipe(document, name="toys")
+    assert sorted_keys.model_dump_json() != recipe().model_dump_json()
+    for _ in range(2):
+        with opened(tmp_path, sorted_keys) as journal:
+            assert journal.result("a/train") is not None
+            assert journal.result("b/train") is not None
 
 
 def test_how_often_work_is_saved_may_change(tmp_path: Path) -> None:

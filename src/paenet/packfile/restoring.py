@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packfile import heads, picks, shapes
+from paenet.packfile import picks, shapes
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents
 from paenet.packfile.errors import CodeNeededError, PackFileError
+from paenet.packfile.heads import build
 from paenet.packfile.networks import builder_of, skeletons
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.shelf import Shelf
@@ -142,7 +143,7 @@ def _head(shelf: Shelf, record: TaskRecord, given: nn.Module | None) -> nn.Modul
     if given is not None:
         head = copy.deepcopy(given).cpu()
     elif record.head is not None:
-        head = heads.build(record.head)
+        head = build(record.head)
     else:
         raise CodeNeededError(
             f"task {record.name!r}: its head holds more than a file can describe; hand over a "

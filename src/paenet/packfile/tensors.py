@@ -18,9 +18,9 @@ _KNOWN = re.compile(
 )
 
 
-FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+FLOAT_TYPES = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool})
-DTYPES = FLOATS | INTEGERS
+DTYPES = FLOAT_TYPES | INTEGERS
 
 
 @dataclass(frozen=True, slots=True)

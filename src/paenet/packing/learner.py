@@ -14,7 +14,7 @@ from paenet.packing.adoption import refuse_cast
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PRIVATE
 from paenet.packing.owned import OwnedWeight, constants_in, owned_layers
-from paenet.packing.pruning import Rank, select
+from paenet.packing.pruning import Rank, keep_largest
 from paenet.packing.reshaping import Channels, Reshaped, narrowed, widened
 from paenet.packing.starting import start, warm_start
 from paenet.packing.stems import Split, alters, segments
@@ -159,7 +159,7 @@ class Learner(nn.Module):
         if isinstance(to, bool) or not 0 <= to < 1:
             raise PackingError(f"prune(to={to}): give a share from 0 to below 1")
         owned = self.owned()
-        kept = select(
+        kept = keep_largest(
             {name: theta for name, (theta, _) in owned.items()},
             {name: weight.trainable for name, (_, weight) in owned.items()},
             {name: round(count * (1 - to)) for name, count in self.claimed.items()},

@@ -77,7 +77,7 @@ def largest_held(schedule: Schedule, trials: Sequence[Trial]) -> float:
     return max((trial.share for trial in trials if trial.held), default=schedule.start)
 
 
-def select(
+def keep_largest(
     weights: Mapping[str, Tensor],
     owned: Mapping[str, Tensor],
     counts: Mapping[str, int],

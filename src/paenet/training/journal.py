@@ -19,6 +19,7 @@ from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
 RECORD = "record.jsonl"
+RECIPE = "recipe.yaml"
 """What a run has done so far, in its directory."""
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -61,6 +62,7 @@ class Journal:
             self._acquire()
         try:
             self._read()
+            self._keep_order()
             if self.writes:
                 self._adopt_recipe()
                 for leftover in self.folder.glob(".*.tmp"):  # of writings that were killed
@@ -140,12 +142,29 @@ class Journal:
         if self.writes:
             os.truncate(self.record, whole)  # what a kill cut off; the stage is done again
 
+    def _keep_order(self) -> None:
+        """Takes keys in the order in which they were first given: it is part of a plan's hash.
+
+        A tool that sorts a recipe's keys changes nothing of what is learnt.
+        """
+        try:
+            document = yaml.safe_load((self.folder / RECIPE).read_text(encoding="utf-8"))
+            kept = Recipe.model_validate({k: v for k, v in document.items() if k != "run"})
+        except (OSError, yaml.YAMLError, ValueError, TypeError, AttributeError):
+            return  # there is none, or it is damaged, which will be told
+        first = {task.name: task for task in kept.tasks}
+        tasks = tuple(
+            first[task.name] if first.get(task.name) == task else task
+            for task in self._recipe.tasks
+        )
+        self._recipe = self._recipe.model_copy(update={"tasks": tasks})
+
     def _adopt_recipe(self) -> None:
         """Keeps the recipe beside the record; only tasks that are not learnt yet may change.
 
         A run that has begun and come to nothing is no hindrance: its recipe may have been mended.
         """
-        path = self.folder / "recipe.yaml"
+        path = self.folder / RECIPE
         now = self._document()
         if path.exists():
             try:

@@ -10,7 +10,8 @@ from paenet import packing
 from paenet.errors import suggest
 from paenet.packing import NATIVE, Method
 from paenet.training.errors import RecipeError
-from paenet.training.plan import Budget, Channels, Prune, TaskPlan, Values, Widen
+from paenet.training.given import Activations
+from paenet.training.plan import Budget, Channels, Goal, Prune, TaskPlan, Values, Widen
 from paenet.training.recipe import Recipe
 from paenet.training.rivals import RIVALS
 
@@ -32,7 +33,8 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     kind = name.partition(":")[0]
     if kind in RIVALS:
         plans = [_of_rival(plan, rate, together=RIVALS[kind].together) for plan in recipe.tasks]
-        return recipe.model_copy(update={"tasks": tuple(plans)})
+        update = {"tasks": tuple(plans), "activations": Activations()}
+        return recipe.model_copy(update=update)
     method = packing.method(name)
     plans = [_of_pack(plan, rate, method) for plan in recipe.tasks]
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
@@ -63,9 +65,15 @@ def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
     budget = plan.reference_budget()
     if together and plan.given and plan.reference is None:
         budget = plan.whole_budget()  # left out, it would be forgotten
-    unused = {"channels": Channels(), "prune": Prune(), "values": Values(), "widen": Widen()}
-    own = Budget(validate_batch=plan.budget.validate_batch)
-    update = {"reference": _at_rate(budget, rate), "budget": own, "start": "given", **unused}
+    update: dict[str, Any] = {
+        "reference": _at_rate(budget, rate),
+        "budget": Budget(validate_batch=plan.budget.validate_batch),
+        "goal": Goal(at_least=0.0),
+        "stem": "none" if plan.stem == "auto" else plan.stem,  # a named one will be refused
+        "views": None,
+        "start": "given",
+        **{"channels": Channels(), "prune": Prune(), "values": Values(), "widen": Widen()},
+    }
     return plan.model_copy(update=update)
 
 
