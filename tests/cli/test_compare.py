@@ -70,6 +70,23 @@ def test_the_precision_may_be_given_in_place_of_the_recipes(
     assert run["precision"] == "float32"
 
 
+def test_what_each_method_learns_is_explained_and_not_run(
+    recipe: Path, pae: Pae, tmp_path: Path
+) -> None:
+    names = ["pae", "lora:8", "individual"]
+    out = tmp_path / "out"
+    options = ("--methods", ",".join(names), "--rates", "lora:8=3", "--out", out, "--explain")
+    found = document(pae("compare", recipe, *options, "--json"))
+    assert list(found) == names
+    stages = [found[name]["tasks"][0]["prune"]["stages"] for name in ("pae", "individual")]
+    assert stages == [2, 0]
+    rates = [found[name]["tasks"][0]["reference"]["rate"] for name in ("individual", "lora:8")]
+    assert rates[1] == pytest.approx(3 * rates[0])
+    texts = list(yaml.safe_load_all(pae("compare", recipe, *options).out))
+    assert texts == list(found.values())
+    assert not out.exists()
+
+
 def test_a_method_that_fails_is_named_beside_the_others(
     faces: Path, pae: Pae, tmp_path: Path
 ) -> None:

@@ -44,6 +44,10 @@ def compare(
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw SVGs into OUT/plots (extra `plot`).")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print the recipe as each method would learn it and stop."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn a recipe by several methods and say what each reaches, forgets and costs.
@@ -60,6 +64,14 @@ def compare(
 
         comparison_plots.needs_matplotlib()  # now, and not after hours of training
     plan = recipe_of(recipe, weights=weights, precision=precision)
+    if explain:
+        terms = {
+            name: training.on_equal_terms(plan, name, factors.get(name, 1.0))
+            for name in names(methods)
+        }
+        document = {name: recipe.model_dump(mode="json") for name, recipe in terms.items()}
+        emit(document, as_json, lambda: _explain(terms))
+        return
     folder = out or Path("runs") / f"{recipe.stem}-compared"
     report = training.compare(
         plan,
@@ -79,6 +91,13 @@ def compare(
     emit(report, as_json, lambda: _show(report, drawn))
     if any(method["failed"] for method in report["methods"].values()):
         raise typer.Exit(1)
+
+
+def _explain(terms: dict[str, Any]) -> None:
+    from paenet import training
+
+    for name, recipe in terms.items():
+        print(f"--- # {name}\n{training.dump_recipe(recipe)}", end="")
 
 
 def _seeds(text: str) -> list[int]:
