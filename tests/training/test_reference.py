@@ -174,6 +174,21 @@ def test_distilling_without_a_trained_network_is_refused(faces: Path, tmp_path: 
     assert "a/train" not in toys.entries(tmp_path)
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_people_that_make_no_pairs_are_refused_before_anything_is_trained(
+    split: str, tmp_path: Path
+) -> None:
+    table = toys.table(tmp_path / "data")
+    rows = toys.read_csv(table)
+    toys.write_csv(
+        table, [row | {"identity": "one"} if row["split"] == split else row for row in rows]
+    )
+    identity = toys.task("id", table, kind="identity", settings={"objective": "softmax"})
+    with pytest.raises(TaskError, match="verification needs four people"):
+        training.run(toys.recipe(toys.task("a", table), identity), tmp_path / "run")
+    assert "a/train" not in toys.entries(tmp_path / "run")
+
+
 def test_pairs_that_leave_no_fold_to_choose_by_are_refused_before_anything_is_trained(
     faces: Path, tmp_path: Path
 ) -> None:

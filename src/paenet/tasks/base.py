@@ -97,6 +97,13 @@ class Task(ABC):
             TaskError: where there is nothing to measure, or the outputs are not finite.
         """
 
+    def check_measurable(self, targets: Tensor) -> None:  # noqa: B027 - most can measure anything
+        """Refuses targets of which `measure` could say nothing, whatever a network says.
+
+        Raises:
+            TaskError: with the reason.
+        """
+
     def describe(self) -> dict[str, Any]:
         """Everything as JSON types: `create(**task.describe()) == task`."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}

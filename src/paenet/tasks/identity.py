@@ -99,6 +99,10 @@ class Identity(Task):
         scale = fitting_scale(people) if self.scale is None else self.scale
         return AngularSoftmax(self.embedding or features, people, scale, margin)
 
+    def check_measurable(self, targets: Tensor) -> None:
+        if self.objective != "distill":
+            draw_pairs(targets.numpy())
+
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Metric]:
         """`agreement`, the mean cosine to the teacher; or `verification`.
 

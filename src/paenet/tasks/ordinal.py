@@ -100,6 +100,10 @@ class Ordinal(Task):
         """Soft labels over years, and the groups' log likelihood."""
         return AgeLoss(self.spans, self.sigma, self.group_weight)
 
+    def check_measurable(self, targets: Tensor) -> None:
+        if not (targets[:, 1] >= 0).any():
+            raise self.error("no row's age lies in a group, so 'top1' cannot be measured")
+
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Metric]:
         """`top1` and `one_off` over the rows with a group; `years_mae` over those with years.
 
@@ -110,9 +114,8 @@ class Ordinal(Task):
             TaskError: also where no row has a group.
         """
         outputs, targets = self.comparable(outputs, targets)
+        self.check_measurable(targets)
         grouped = targets[:, 1] >= 0
-        if not grouped.any():
-            raise self.error("no row's age lies in a group, so 'top1' cannot be measured")
         guess = group_log_probabilities(outputs[grouped], self.spans).argmax(1)
         distance = (guess - targets[grouped, 1].long()).abs()
         measured = {

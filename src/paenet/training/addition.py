@@ -81,7 +81,9 @@ def check_data(session: Session, plan: TaskPlan) -> None:
     for name in SPLITS:
         examples = split_examples(plan, name)
         if session.limit is None:  # a try on a part of the data can do without the rest
-            encode(task, examples)
+            targets = encode(task, examples)
+            if name != "train" and targets is not None:
+                task.check_measurable(targets)
     before = plan.pretraining()
     if before is not None:
         encode(task, split_examples(before, "train"))
