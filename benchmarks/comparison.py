@@ -20,10 +20,12 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         yield f"At most {document['limit']} examples of every split."
     yield ""
     yield (
-        "Every method has the same given network, data, loop, seeds and epochs "
-        "([compare.md](compare.md)). The goal's metric on test at the end and, in brackets, right "
-        f"after the task was learnt, in %; {_over(summaries)}. *Forgotten* is the mean "
-        "over the tasks of what each lost since its best, in points; *passes* are the "
+        "Every method has the same given network, data, loop, seeds and epochs; training again "
+        "after filters were added comes on top ([compare.md](compare.md)). The goal's metric on "
+        "test at the end and, in brackets, right after the task was learnt, in %; "
+        f"{_over(summaries)}. *Forgotten* is the mean over the tasks of what each lost since its "
+        "best, in points; *MB on disk* are of each method's own best format: packs on the recipe's "
+        "value grids, all else in float32 or, where that loses nothing, float16; *passes* are the "
         "multiplications of all tasks on one image by those of one dense network."
     )
     yield ""

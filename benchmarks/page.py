@@ -57,9 +57,9 @@ def _run(document: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         "*Individual* is the dense network fine-tuned for that task alone on the same data, with "
-        f"the budget that the recipe names ({_epochs(tasks)}); for identity it is the dense "
-        "network that the packed one imitates. *pairs* are face pairs in ten folds (LFW), "
-        "threshold chosen on the other nine."
+        f"the budget that the recipe names as `reference` ({_epochs(tasks)}); for identity it is "
+        "the dense network that the packed one imitates. *pairs* are face pairs in ten folds "
+        "(LFW), threshold chosen on the other nine."
     )
     yield ""
     yield from table(

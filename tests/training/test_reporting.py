@@ -35,12 +35,12 @@ def notes(
     }
 
 
-def put(folder: Path, **tasks: dict[str, Any]) -> Path:
+def put(folder: Path, release: float = 0.5, **tasks: dict[str, Any]) -> Path:
     """A run's directory with a pack of tasks that nobody has trained."""
     pack = Pack(toys.tiny, example=torch.zeros(1, 3, toys.SIZE, toys.SIZE))
     for name, about in tasks.items():
         learner = pack.learn(name, head=nn.Linear(toys.FEATURES, 2), sees="base")
-        learner.prune(to=0.5)
+        learner.prune(to=release)
         learner.freeze().notes = about
     folder.mkdir(parents=True)
     packfile.write(pack, folder / "pack.pae", backbone=BackboneSpec(toys.BACKBONE, {}))
@@ -53,13 +53,19 @@ def report(*runs: Path) -> dict[str, Any]:
 
 def test_over_folds_a_figure_is_the_mean_with_its_deviation(tmp_path: Path) -> None:
     runs = [
-        put(tmp_path / str(fold), gender=notes("adience", 0.9, accuracy=value))
+        put(tmp_path / str(fold), gender=notes("adience", value + 0.05, accuracy=value))
         for fold, value in enumerate((0.8, 0.7, 0.9))
     ]
     own, alone, *_ = report(*runs)["rows"]
     assert own["model"] == "3 runs"
     assert own["accuracy"]["gender"] == pytest.approx({"value": 80, "deviation": 10})
-    assert alone["accuracy"]["gender"] == pytest.approx({"value": 90, "deviation": 0})
+    assert alone["accuracy"]["gender"] == pytest.approx({"value": 85, "deviation": 10})
+
+
+def test_a_task_that_was_copied_into_every_run_has_the_interval_of_one(tmp_path: Path) -> None:
+    runs = [put(tmp_path / fold, identity=notes("lfw", accuracy=0.8)) for fold in "ab"]
+    row = report(*runs)["rows"][0]
+    assert row["accuracy"]["identity"] == pytest.approx({"value": 80, "low": 70, "high": 90})
 
 
 def test_one_run_has_its_interval(tmp_path: Path) -> None:
@@ -137,9 +143,10 @@ def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_pa
 
 
 def test_networks_of_their_own_share_nothing(tmp_path: Path) -> None:
-    run = put(tmp_path / "run", b=notes("cifar100", accuracy=0.5))
+    run = put(tmp_path / "run", 0, b=notes("cifar100", accuracy=0.5))
     (run / "pack.pae").rename(run / "b.pae")
-    (put(tmp_path / "other", a=notes("cifar100", accuracy=0.7)) / "pack.pae").rename(run / "a.pae")
+    other = put(tmp_path / "other", 0, a=notes("cifar100", accuracy=0.7))
+    (other / "pack.pae").rename(run / "a.pae")
     learnt = [{"key": f"{name}/learnt", "plan": "", "time": 0} for name in "ba"]
     (run / "record.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in learnt))
     found = report(run)

@@ -11,7 +11,7 @@ from paenet.packing import Pack, PackedTask
 from paenet.packing.parts import FREE, MOST_TASKS
 
 MIB = 2**20
-OWNED_BYTES = 5  # of a weight: 4 of value, 1 of mask
+OWNED_BYTES = 5  # of a weight: 4 of value, 1 of mask, where there are others
 VALUE_BYTES = 4  # of every other parameter
 PICK_BYTES = 1 / 8  # of a weight that may be picked: a bit
 
@@ -28,8 +28,9 @@ class TaskAccount(TypedDict):
             norms, slopes. 0 where it uses the base's.
         statistics: values of its norms that are not trained: running mean and variance, counts.
         head: parameters of its head.
-        paper_mib: 5 bytes for each owned weight, 4 for each private and head parameter, an eighth
-            for each weight that it has picked from.
+        paper_mib: 5 bytes for each owned weight (4 where the task owns every weight, which takes no
+            mask), 4 for each private and head parameter, an eighth for each weight that it has
+            picked from.
         separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
             first task's width, with its head.
     """
@@ -68,10 +69,10 @@ def accounting(pack: Pack | PackFile) -> Account:
     """Counts a pack, as JSON types.
 
     The paper's accounting is that of Hung et al. (ICMR 2019): 5 bytes for every weight a task
-    owns and 4 for every other *parameter* of its own. Running statistics of norms are no
-    parameters and are not counted, as they are not in the published sizes: a dense 512-d
-    Inception-ResNet-v1 has 23.48 M parameters, 89.6 MiB. That paper has no picks: a bit, an eighth
-    of a byte, for every weight that may be picked, is counted beside.
+    owns, of which one is a mask's, and 4 for every other *parameter* of its own. Running
+    statistics of norms are no parameters and are not counted, as they are not in the published
+    sizes: a dense 512-d Inception-ResNet-v1 has 23.48 M parameters, 89.6 MiB. That paper has no
+    picks: a bit, an eighth of a byte, for every weight that may be picked, is counted beside.
     """
     if isinstance(pack, PackFile):
         pack = pack.pack
@@ -109,6 +110,7 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
     private = _values(trained.values())
     head = _values(task.head.parameters())
     weights = owned[task.slot]
+    bytes_each = VALUE_BYTES if weights == sum(owned) else OWNED_BYTES
     seen, picks = _seen(pack, task)
     return TaskAccount(
         owned=weights,
@@ -118,7 +120,7 @@ def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -
         private=private,
         statistics=_values(task.private.values()) - private,
         head=head,
-        paper_mib=(OWNED_BYTES * weights + VALUE_BYTES * (private + head) + PICK_BYTES * picks)
+        paper_mib=(bytes_each * weights + VALUE_BYTES * (private + head) + PICK_BYTES * picks)
         / MIB,
         separate_mib=VALUE_BYTES * (alone.packed + alone.private + head) / MIB,
     )

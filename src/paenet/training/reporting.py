@@ -77,14 +77,13 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
         raise RunError(f"{path}: no pack in it; give the directory of a run, or a pack file")
     tasks: dict[str, dict[str, Any]] = {}
     methods = set()
-    separate = len(files) > 1  # networks that share nothing need no masks
     expansions = []
     for file in files:
         held = packfile.read(file, backbone=own_builder(file, backbone))
         account = packfile.accounting(held)
         for name, task in held.pack.tasks.items():
             tasks[name] = _figures(task.notes) | {
-                "mb": account["tasks"][name]["separate_mib" if separate else "paper_mib"],
+                "mb": account["tasks"][name]["paper_mib"],
                 "alone_mb": account["tasks"][name]["separate_mib"],
             }
             methods.add(task.notes.get("method"))
@@ -159,8 +158,10 @@ def _row(model: str, runs: list[dict[str, Any]], names: list[str], figure: str, 
     for name in names:
         found = [run["tasks"][name][figure] for run in runs]
         if all(found):
+            # A task that was learnt once, and copied into the other runs, is one figure.
+            several = len({value["value"] for value in found}) > 1
             many = spread("value", [value["value"] for value in found])
-            accuracy[name] = many if len(found) > 1 else found[0]
+            accuracy[name] = many if several else found[0]
         size[name] = spread("value", [run["tasks"][name][mb] for run in runs])
     together = {}
     for group in groups(names):

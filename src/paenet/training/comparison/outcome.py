@@ -56,18 +56,16 @@ def outcome_of_packs(
     if separate:  # stored as what they are, dense networks
         modules = [pack.materialize(name) for pack in packs for name in pack.tasks]
         size = sum(len(save(halved(module.state_dict()))) for module in modules)
-        paper = sum(account["separate_mib"] for account in accounts)
         cost = float(len(packs))
     else:
         size = paths[0].stat().st_size
-        paper = accounts[0]["paper_mib"]
         cost = Engine(packs[0], dtype="float32").cost()["all"]
     return {
         **_judged(steps, {task: entry["goal"]["metric"] for task, entry in learnt.items()}),
         "goals_met": {task: entry["goal"]["met"] for task, entry in learnt.items()},
         "fingerprints": {name: pack.fingerprint(name) for pack in packs for name in pack.tasks},
         "bytes": size,
-        "paper_mib": paper,
+        "paper_mib": sum(account["paper_mib"] for account in accounts),
         "cost": cost,
         "seconds": _seconds(entries),
         **_circumstances(entries["run"]),
@@ -105,8 +103,9 @@ def outcome_of_rival(folder: Path, tasks: Sequence[str], rival: Rival) -> dict[s
 def _judged(steps: list[dict[str, Any]], metrics: dict[str, str]) -> dict[str, Any]:
     """Every task right after it was learnt and at the end, and what was lost in between.
 
-    Forgetting is that of Chaudhry et al. (ECCV 2018, eq. 3): the best that a task reached from
-    when it was learnt on, less what it reaches at the end; in the metric's own unit, at least 0.
+    Forgetting is after Chaudhry et al. (ECCV 2018, eq. 3): the best that a task reached from when
+    it was learnt on, less what it reaches at the end; in the metric's own unit, at least 0. The
+    mean is over all tasks, where theirs leaves the last one out.
     """
     tasks: dict[str, dict[str, Any]] = {}
     for task, metric in metrics.items():
