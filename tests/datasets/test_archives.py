@@ -99,3 +99,43 @@ def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> No
         file.writestr("0.png", bytes(65 * 2**20))
     with pytest.raises(DataError, match="at most 64 MiB are read"):
         open_archive(tmp_path / "bomb.zip").read("0.png")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_may_unpack_to_more_than_it_announces_is_not_unpacked(
+    method: int, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", method) as file:
+        file.writestr("0.png", bytes(2**20))
+    with pytest.raises(DataError, match=r"0\.png: is compressed otherwise than by deflate"):
+        open_archive(tmp_path / "bomb.zip").read("0.png")
+
+
+def test_a_zip_for_programs_to_come_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "new.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("0.png", b"")
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + 6] = 99  # the version that is needed to unpack it
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match=r"new\.zip: cannot be read as a zip: .*version 9\.9"):
+        open_archive(path)
+
+
+def test_a_tar_that_leads_back_to_its_beginning_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "round.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as file:
+        for name in "ab":
+            info = tarfile.TarInfo(name)
+            info.pax_headers = {"size": "-1536"}
+            file.addfile(info)
+    with pytest.raises(DataError, match=r"round\.tar: .*do not follow one another|round\.tar: "):
+        open_archive(path)
+
+
+def test_a_tar_of_headers_in_headers_is_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type = tarfile.XHDTYPE
+    (tmp_path / "deep.tar").write_bytes(header.tobuf() * 5000)
+    with pytest.raises(DataError, match=r"deep\.tar: cannot be read as an uncompressed tar"):
+        open_archive(tmp_path / "deep.tar")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from paenet.datasets import DataError
 from paenet.datasets.decoding import decode, fit
@@ -32,6 +32,26 @@ def test_the_exif_orientation_is_applied() -> None:
     exif[0x0112] = 6  # the camera was turned by 90 degrees
     upright = decode(encoded(image, exif=exif.tobytes()), "a")
     np.testing.assert_array_equal(upright, np.rot90(picture(0, 4, 6), -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_that_of_pillow(orientation: int) -> None:
+    image = Image.fromarray(picture(0, 4, 6))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    turned = Image.open(io.BytesIO(encoded(image, exif=exif.tobytes())))
+    expected = np.asarray(ImageOps.exif_transpose(turned))
+    np.testing.assert_array_equal(decode(encoded(image, exif=exif.tobytes()), "a"), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"dpi": (72, 72)}], ids=["bare", "density"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_a_photograph_with_damaged_exif_is_taken_as_it_lies(
+    exif: bytes, options: dict[str, object]
+) -> None:
+    image = Image.fromarray(picture(0, 16, 24))
+    plain = decode(encoded(image, "JPEG", **options), "a")
+    np.testing.assert_array_equal(decode(encoded(image, "JPEG", exif=exif, **options), "a"), plain)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])

@@ -1,5 +1,6 @@
 """No path leaves its folder, and an absent image is told from an absent archive."""
 
+import os
 import re
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_an_absent_image_shows_when_it_is_read_not_before(tmp_path: Path) -> Non
     reader = locate(tmp_path, ["none.png"], "t")
     with pytest.raises(DataError, match=r"none\.png: No such file"):
         reader(0)
+
+
+def test_links_in_a_circle_and_pipes_are_broken_images(tmp_path: Path) -> None:
+    (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    reader = locate(tmp_path, ["round.png", "pipe.png"], "t")
+    for row, reason in enumerate(("round.png: Too many levels", "pipe.png: is no plain file")):
+        with pytest.raises(DataError, match=reason):
+            reader(row)
+    assert reader.version() == locate(tmp_path, ["round.png", "pipe.png"], "t").version()
 
 
 def test_the_version_changes_with_order_and_with_the_file(tmp_path: Path) -> None:

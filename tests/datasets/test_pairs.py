@@ -33,6 +33,7 @@ def test_every_image_is_there_once_and_pairs_point_at_it(
     [
         ("1,0.png,1.png,maybe", "pair 1: same is 'maybe'; give 1 or 0"),
         ("one,0.png,1.png,1", "pair 1: fold is 'one'; give a number"),
+        (f"{2**63},0.png,1.png,1", f"pair 1: fold is '{2**63}'; give a number"),
         ("1,0.png,../1.png,1", "leaves the folder"),
     ],
 )

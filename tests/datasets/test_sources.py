@@ -1,5 +1,6 @@
 """A recipe's `data` opens whatever it names, and an unknown key is refused by name."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ def test_a_published_data_set_opens_with_its_options(people: Path) -> None:
     assert test.columns["person"] == ("n000001",)
     assert len(open_examples([spec, FACES], "test")) == 1 + 4
     assert origins([spec, FACES]) == ["vggface2", "synthetic"]
+
+
+def test_a_published_part_of_a_list_may_lack_the_split(people: Path) -> None:
+    shutil.rmtree(people / "test")
+    spec = {"dataset": "vggface2", "root": str(people), "needs": ["identity"]}
+    with pytest.raises(DataError, match="no examples in split 'test'"):
+        open_examples(spec, "test")
+    assert len(open_examples([spec, FACES], "test")) == 4
 
 
 def test_a_list_joins_the_sources_that_have_the_split(tables: tuple[Path, Path]) -> None:

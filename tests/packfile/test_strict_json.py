@@ -40,6 +40,10 @@ def test_json_comes_back(value: dict[str, object]) -> None:
         ('{"a": ' + "[" * 10**6 + "]" * 10**6 + "}", "nested too deeply"),
         ('{"a": ' * 10**5, "nested too deeply"),
         ('{"' + "a" * 10**6 + '": 1, "' + "a" * 10**6 + '": 1}', "occurs twice"),
+        (
+            "{" + ", ".join(f'"{n}": 1' for n in [*range(3 * 10**5), 7]) + "}",
+            "key '7' occurs twice",
+        ),
         ("9" * 10**6, "is not JSON"),
         (b'{"a": "\xff"}', "is not JSON"),
         ('{"a": 1}'.encode("utf-16"), "is not JSON"),

@@ -6,6 +6,7 @@ import os
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from paenet.datasets.decoding import MAX_BYTES
 from paenet.datasets.errors import DataError
 
 SUFFIXES = (".zip", ".tar")
+# Of these no more is unpacked than is asked for.
+_BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Archive(ABC):
@@ -59,6 +62,9 @@ class _Zip(Archive):
         return None if info is None or info.is_dir() else info.file_size
 
     def _read(self, member: str, size: int) -> bytes:
+        # Of others `zipfile` unpacks whole blocks at once, whatever was announced.
+        if self._file.NameToInfo[member].compress_type not in _BOUNDED:
+            raise DataError(f"{self.path}/{member}: is compressed otherwise than by deflate")
         try:
             with self._file.open(member) as file:
                 # Never more than announced: a bomb unpacks to more.
@@ -78,7 +84,7 @@ class _Tar(Archive):
         with tarfile.open(path, "r:") as file:
             self._places = {
                 member.name.removeprefix("./"): (member.offset_data, member.size)
-                for member in file
+                for member in _forward(file)
                 if member.isreg() and not member.issparse()
             }
         self._file = path.open("rb")
@@ -88,10 +94,23 @@ class _Tar(Archive):
         return None if place is None else place[1]
 
     def _read(self, member: str, size: int) -> bytes:
-        data = os.pread(self._file.fileno(), size, self._places[member][0])
+        try:
+            data = os.pread(self._file.fileno(), size, self._places[member][0])
+        except OSError as error:
+            raise DataError(f"{self.path}/{member}: {error.strerror or error}") from None
         if len(data) < size:
             raise DataError(f"{self.path}/{member}: the archive ends in the middle of it")
         return data
+
+
+def _forward(file: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Its members, one after the other: a size below zero would lead back to where they began."""
+    end = -1
+    for member in file:
+        if member.size < 0 or member.offset <= end:
+            raise tarfile.TarError("its members do not follow one another")
+        end = member.offset
+        yield member
 
 
 def open_archive(path: Path) -> Archive:
@@ -108,7 +127,9 @@ def open_archive(path: Path) -> Archive:
         return _opened(path, stat.st_size, stat.st_mtime_ns, os.getpid())
     except FileNotFoundError:
         raise DataError(f"{path}: no such archive; put it there or correct the table") from None
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, ValueError, EOFError) as error:
+    # Beside their own errors: NotImplementedError of a newer zip, RecursionError of headers in
+    # headers, struct.error, ...
+    except Exception as error:
         kind = path.suffix.removeprefix(".")
         raise DataError(
             f"{path}: cannot be read as an uncompressed {kind}: {error}"

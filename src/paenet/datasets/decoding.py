@@ -5,13 +5,22 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Pixels
 
 # What cameras and data sets use. Others stay shut: Pillow would start Ghostscript for an EPS.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20
 
@@ -57,7 +66,18 @@ def upright(image: Image.Image) -> Pixels:
     Raises:
         ValueError: where its pixels have no known range.
     """
-    return np.array(_eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    turned = image if turn is None else image.transpose(turn)
+    return np.array(_eight_bits(turned).convert("RGB"))
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF has it, 1 for upright; a photograph whose EXIF is damaged is taken as it lies."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # whatever its bytes lead to: SyntaxError, struct.error, ...
+        return 1
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -29,10 +30,12 @@ class Place:
         if self.member is not None:
             return open_archive(self.file).read(self.member)
         try:
-            size = self.file.stat().st_size
-            if size > MAX_BYTES:
+            found = self.file.stat()
+            if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+                raise DataError(f"{self.file}: is no plain file")
+            if found.st_size > MAX_BYTES:
                 raise DataError(
-                    f"{self.file}: {size} bytes; at most {MAX_BYTES // 2**20} MiB are read"
+                    f"{self.file}: {found.st_size} bytes; at most {MAX_BYTES // 2**20} MiB are read"
                 )
             return self.file.read_bytes()
         except OSError as error:
@@ -56,9 +59,9 @@ class Reader:
 
     def version(self) -> str:
         """Hash of every place and of its file's size and time of change."""
-        stamps = {file: stamp(file) for file in dict.fromkeys(place.file for place in self.places)}
+        files = dict.fromkeys(place.file for place in self.places)
         return version_of(
-            [(str(file.absolute()), *stamp) for file, stamp in stamps.items()],
+            [(str(file.absolute()), *stamp(file)) for file in files],
             [place.name for place in self.places],
         )
 
@@ -77,7 +80,8 @@ def locate(folder: Path, paths: Sequence[str], name: str) -> Reader:
     Raises:
         DataError: where a path leaves the folder, or an archive is absent or broken.
     """
-    real = folder.resolve()
+    # Not `resolve`, which raises for links in a circle: such an image shows when it is read.
+    real = os.path.realpath(folder)
     places = []
     checked: dict[Path, None] = {}
     for path in paths:
@@ -86,7 +90,7 @@ def locate(folder: Path, paths: Sequence[str], name: str) -> Reader:
         place = _place(folder, path)
         if place.file not in checked:
             # Links count: `faces/x.jpg` leaves the folder if `faces` links elsewhere.
-            if not place.file.resolve().is_relative_to(real):
+            if not Path(os.path.realpath(place.file)).is_relative_to(real):
                 raise _escapes(name, path)
             if place.member is not None:
                 open_archive(place.file)
@@ -119,7 +123,7 @@ def _escapes(name: str, path: str) -> DataError:
 def stamp(file: Path) -> tuple[int, int]:
     """Size in bytes and time of change of a file, for its version; -1 and -1 where it is absent."""
     try:
-        stat = os.stat(file)
+        found = os.stat(file)
     except OSError:
         return -1, -1
-    return stat.st_size, stat.st_mtime_ns
+    return found.st_size, found.st_mtime_ns

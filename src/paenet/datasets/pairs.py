@@ -97,6 +97,6 @@ def _same(file: Path, row: int, text: str) -> bool:
 
 def _fold(file: Path, row: int, text: str) -> int:
     try:
-        return int(text)
-    except ValueError:
+        return int(np.int64(int(text)))
+    except (ValueError, OverflowError):
         raise DataError(f"{file}: pair {row + 1}: fold is {text!r}; give a number") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from paenet.datasets.published import (
     read_published,
 )
 from paenet.datasets.synthetic import synthetic_faces, synthetic_splits
-from paenet.datasets.table import empty_split, read_table, table_splits
+from paenet.datasets.table import EmptySplit, empty_split, read_table, table_splits
 from paenet.errors import suggest
 
 Part = Mapping[str, Any]
@@ -45,10 +46,14 @@ def open_examples(spec: Spec, split: str | None = None) -> Examples:
     parts = _parts(spec)
     if len(parts) == 1 or split is None:
         return join([_open(part, split) for part in parts])
-    having = [part for part in parts if split in _splits(part)]
+    having = []
+    for part in parts:
+        if split in _splits(part):
+            with suppress(EmptySplit):  # of a published set that is there without that split
+                having.append(_open(part, split))
     if not having:
         raise empty_split(" + ".join(map(_name, parts)), split, split_names(spec))
-    return join([_open(part, split) for part in having])
+    return join(having)
 
 
 def split_names(spec: Spec) -> tuple[str, ...]:

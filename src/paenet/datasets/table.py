@@ -50,9 +50,13 @@ def table_splits(path: str | Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(read_csv(Path(path), needed=("split",))["split"]))
 
 
-def empty_split(name: str, split: str, known: Iterable[str]) -> DataError:
+class EmptySplit(DataError):
+    """A data set has no examples in a split."""
+
+
+def empty_split(name: str, split: str, known: Iterable[str]) -> EmptySplit:
     """The error for a split without examples; `known` are the splits that exist."""
-    return DataError(f"{name}: no examples in split {split!r}{suggest(split, set(known))}")
+    return EmptySplit(f"{name}: no examples in split {split!r}{suggest(split, set(known))}")
 
 
 def read_csv(path: Path, needed: Sequence[str], kind: str = "") -> dict[str, tuple[str, ...]]:

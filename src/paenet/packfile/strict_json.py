@@ -1,6 +1,7 @@
 """JSON from outside: no key twice, no number that JSON lacks, no nesting without end."""
 
 import json
+from collections import Counter
 from reprlib import repr as brief  # of hostile values too: short, and never too deep
 from typing import Any, NoReturn
 
@@ -46,8 +47,8 @@ def too_deep(value: object) -> bool:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise ValueError(f"key {brief(twice)} occurs twice")
     return result
 
