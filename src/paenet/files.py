@@ -19,8 +19,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: with `path` as its file name, where the system refuses.
     """
-    # Threads share a process id, and so do containers that share a folder.
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    # Threads share a process id, and so do containers that share a folder. Without the file's own
+    # name, which may be as long as a file system allows.
+    beside = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         yield beside
         with beside.open("rb+") as file:
@@ -33,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
             error.filename = os.fspath(path)
         raise
     finally:
-        with suppress(NotADirectoryError):  # a file in the way, of which the body has told
+        with suppress(OSError):  # the body has told, of a file in the way for example
             beside.unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from paenet import packfile
 from paenet.cli.info import show
 from tests.cli.answers import OWN, document, refusal
 from tests.cli.conftest import Pae
@@ -59,6 +60,28 @@ def test_a_person_reads_metric_goal_figures_and_weights(learnt: Path, pae: Pae) 
     assert weights[1:5] == ["–", "1", "329", "50.0%"]
     assert sizes[1] == task["file"]["coding"]
     assert sizes[2] == f"{task['file']['values'] / 2**10:.1f}"
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"task": "gender"},
+        {"goal": "high", "validation": {"accuracy": 0.93}, "test": [1]},
+        {"goal": {"metric": 3, "threshold": "much"}, "validation": {"a": {"unit": "share"}}},
+    ],
+)
+def test_notes_and_what_a_file_is_about_may_say_anything(
+    notes: dict[str, Any], learnt: Path, pae: Pae
+) -> None:
+    held = packfile.read(learnt, backbone=toys.tiny)
+    held.pack.tasks["shade"].notes = notes
+    about = {"backbone": "another", "file_bytes": "many", **held.about}
+    packfile.write(held.pack, learnt, backbone=held.spec, about=about)
+    done = pae("info", learnt, *OWN)
+    assert done.code == 0, done.err
+    (line, *_) = (line.split() for line in done.out.splitlines() if line.startswith(" shade "))
+    assert line[1:] == ["–"] * 4
+    assert document(pae("info", learnt, *OWN, "--json"))["backbone"]["name"] == toys.BACKBONE
 
 
 def test_a_goal_that_was_missed_is_said_to_be(learnt: Path, pae: Pae) -> None:

@@ -1,6 +1,7 @@
 """A whole folder: nothing lost, nothing done twice, nothing broken fatal."""
 
 import csv
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,72 @@ def test_crops_of_a_photograph_that_has_changed_go_even_where_the_run_was_cut_of
         align_folder(folder, out, progress=stop)
     align_folder(folder, out)
     assert crops(out) == [name for name in CROPS if name != "ada/2.png"]
+
+
+def test_crops_of_photographs_that_are_gone_are_told_and_stay(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert align_folder(folder, out).gone == []
+    (folder / "ada/2.png").rename(folder / "bob/moved.png")
+    report = align_folder(folder, out)
+    assert report.gone == ["ada/2.png"]
+    assert crops(out) == sorted([*CROPS, "bob/moved.png"])
+    (out / "ada/2.png").unlink()
+    assert align_folder(folder, out).gone == []
+
+
+def test_a_crop_is_of_the_photograph_that_was_cut_last(
+    folder: Path, tmp_path: Path, portraits: list[np.ndarray]
+) -> None:
+    out = tmp_path / "out"
+    align_folder(folder, out)
+    kept = (out / "ada/1.png").read_bytes()
+    (folder / "ada/1.png").rename(tmp_path / "1.png")
+    Image.fromarray(portraits[3]).save(folder / "ada/1.webp", lossless=True)
+    align_folder(folder, out)
+    assert (out / "ada/1.png").read_bytes() != kept
+    (folder / "ada/1.webp").unlink()
+    (tmp_path / "1.png").rename(folder / "ada/1.png")
+    align_folder(folder, out)
+    assert (out / "ada/1.png").read_bytes() == kept
+
+
+def test_what_could_not_be_read_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _refused)
+        assert len(align_folder(folder, out).broken) == 5
+    assert align_folder(folder, out).broken == []
+    assert crops(out) == CROPS
+
+
+def _refused(path: Path) -> bytes:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def test_a_name_that_leaves_no_room_for_a_crops_is_told_and_the_others_are_aligned(
+    folder: Path, tmp_path: Path, portraits: list[np.ndarray]
+) -> None:
+    long = ("n" * 251, "m" * 250)
+    for name in long:
+        Image.fromarray(portraits[0]).save(folder / f"{name}.png")
+    framing = Framing(format="webp")
+    report = align_folder(folder, tmp_path / "out", framing)
+    assert report.without == [
+        ("empty.png", "no face found"),
+        (f"{long[0]}.png", "its name is too long for a crop's"),
+    ]
+    assert (tmp_path / "out" / f"{long[1]}.webp").is_file()
+
+
+def test_a_record_that_points_outside_is_refused(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    align_folder(folder, out)
+    record = out / ".alignment.jsonl"
+    record.write_text(record.read_text().replace('"ada/1.png"', '"../precious.png"'))
+    with pytest.raises(FacesError, match="is damaged"):
+        align_folder(folder, out)
 
 
 def test_what_was_done_before_a_kill_is_kept(
@@ -262,7 +329,13 @@ def test_an_unknown_choice_is_named_with_the_known_ones(changed: dict[str, Any])
         Framing(**changed)
 
 
-@pytest.mark.parametrize("changed", [{"size": 0}, {"margin": 160}, {"min_face": 3}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"size": 0}, {"margin": 160}, {"min_face": 3}, {"margin": float("nan")}),
+        {"margin": float("inf"), "margin_in": "photograph"},
+    ],
+)
 def test_a_number_out_of_range_is_named(changed: dict[str, Any]) -> None:
     with pytest.raises(FacesError, match=f"{next(iter(changed))}: "):
         Framing(**changed)

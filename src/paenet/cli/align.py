@@ -73,10 +73,13 @@ def align(
             ("without a face", len(report.without)),
             ("broken", len(report.broken)),
             ("done before", report.done_before),
+            ("crops of photographs that are gone", len(report.gone)),
         ]
         table(str(out), ("what", "count"), [(what, str(count)) for what, count in rows])
         for path, reason in report.broken:
             print(f"broken: {path}: {reason}")
+        if report.gone:
+            print(f"Remove what is no longer wanted, the first: {out / report.gone[0]}")
         print(f"{report.seconds:.1f} seconds; every photograph is in {report.table}")
 
     emit(document, as_json, show)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paenet.cli.options import Own, Pack, key_values
-from paenet.cli.output import Json, emit, interval, table
+from paenet.cli.output import Json, emit, interval, printable, table
 
 
 def evaluate(
@@ -69,8 +69,8 @@ def evaluate(
         table(f"{whose} on {place}{part}", ("metric", "value", "examples"), rows)
         if found["broken"]:
             path, reason = found["broken"][0]
-            print(f"{len(found['broken'])} broken images left out, the first: {path}: {reason}")
-
+            first = printable(f"{path}: {reason}")
+            print(f"{len(found['broken'])} broken images left out, the first: {first}")
         if found["skipped"]["rows"]:
             print(found["skipped"]["summary"])
 

@@ -27,7 +27,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
     for record in packfile.describe(file)["tasks"]:
         notes = record["notes"]
         tasks[record["name"]] = {
-            "kind": (notes.get("task") or {}).get("kind"),
+            "kind": _mapping(notes.get("task")).get("kind"),
             "sees": record["sees"],
             "stem": (record.get("stem") or {}).get("name"),  # a file of format 1.0 says none
             "width": held.pack.widths[record["width"]].width,
@@ -45,12 +45,12 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
         task["own_work"] = held.pack.own_work(name) if splits else 1.0
     totals = {key: value for key, value in account.items() if key != "tasks"}
     return {
+        **held.about,
         "file": str(file),
         "file_bytes": ledger["total"],
         "container_bytes": ledger["container"],
         "file_of_separate": of_separate(ledger["total"], account["separate_mib"]),
         "backbone": {"name": held.spec.name, "arguments": held.spec.arguments},
-        **held.about,
         "tasks": tasks,
         "splits": {name: split.work for name, split in splits.items()},
         **totals,
@@ -101,14 +101,31 @@ def show(document: dict[str, Any]) -> None:
 
 def _figures(task: dict[str, Any]) -> tuple[str, ...]:
     """The goal's metric, the goal, and what was reached; a goal that was missed says so."""
-    goal, validation, test = task["goal"], task["validation"] or {}, task["test"] or {}
-    metric = goal["metric"] if goal else next(iter(validation), None)
-    missed = goal is not None and not goal.get("met", True)
+    goal = _mapping(task["goal"])
+    validation, test = _metrics(task["validation"]), _metrics(task["test"])
+    metric, threshold = goal.get("metric", next(iter(validation), None)), goal.get("threshold")
+    missed = " missed" if not goal.get("met", True) else ""
     return (
-        metric or "–",
-        f"≥ {goal['threshold']:.3f}{' missed' if missed else ''}" if goal else "–",
+        metric if isinstance(metric, str) else "–",
+        f"≥ {threshold:.3f}{missed}" if isinstance(threshold, int | float) else "–",
         *(interval(found[metric]) if metric in found else "–" for found in (validation, test)),
     )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What a file's notes say, where they are as `pae` writes them; they may say anything."""
+    return value if isinstance(value, dict) else {}
+
+
+def _metrics(value: Any) -> dict[str, Any]:
+    """The metrics among what a file's notes say."""
+    figures = ("value", "low", "high")
+    return {
+        name: metric
+        for name, metric in _mapping(value).items()
+        if "unit" in _mapping(metric)
+        and all(isinstance(metric.get(key), int | float) for key in figures)
+    }
 
 
 def _weights(task: dict[str, Any]) -> tuple[str, ...]:

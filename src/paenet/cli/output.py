@@ -17,9 +17,14 @@ def emit(document: Any, as_json: bool, show: Callable[[], None]) -> None:
     if os.environ.get("RANK", "0") != "0":  # one of several processes that share a run
         return
     if as_json:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(printable(json.dumps(document, indent=2, ensure_ascii=False)))
     else:
         show()
+
+
+def printable(text: str) -> str:
+    """A text that may hold a file's name that is no Unicode, with the bytes it has."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> None:

@@ -35,6 +35,7 @@ class Report:
         done_before: of them all, aligned by an earlier run.
         seconds: that this run took.
         table: `OUT/alignment.csv`.
+        gone: crops in OUT of photographs that are no longer in IN.
     """
 
     images: int
@@ -45,6 +46,7 @@ class Report:
     done_before: int
     seconds: float
     table: Path
+    gone: list[str]
 
 
 def align_folder(
@@ -100,6 +102,7 @@ def align_folder(
             len(jobs) - len(missing),
             time.monotonic() - began,
             record.write_table(paths),
+            _gone(out, record, paths),
         )
 
 
@@ -107,7 +110,7 @@ def _check_places(source: Path, out: Path) -> None:
     if not source.is_dir():
         what = "not a folder" if source.exists() else "there is no such folder"
         raise FacesError(f"{source}: {what}; give the folder with the photographs")
-    if out.resolve().is_relative_to(source.resolve()):
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise FacesError(
             f"{out}: lies in {source}, and crops would be taken for photographs; choose a folder "
             "outside"
@@ -154,7 +157,8 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def _is_done(job: Job, entry: Entry | None, out: Path, framing: Framing) -> bool:
-    if entry is None or tuple(entry.stamp) != job.stamp:
+    # What made a file unreadable may have passed: a permission, too little memory.
+    if entry is None or entry.broken or tuple(entry.stamp) != job.stamp:
         return False
     numbers = (f"_{n}" if framing.faces == "all" else "" for n in range(len(entry.cuts)))
     return all(
@@ -195,7 +199,21 @@ def _remove_outdated(out: Path, record: Record) -> None:
         (out / crop).unlink(missing_ok=True)
 
 
-def _report(entries: list[Entry], done_before: int, seconds: float, table: Path) -> Report:
+def _gone(out: Path, record: Record, paths: list[str]) -> list[str]:
+    """Crops that are there of photographs that are not: moved to another folder, for example."""
+    present = set(paths)
+    crops = (
+        cut.crop
+        for path, entry in record.entries.items()
+        if path not in present
+        for cut in entry.cuts
+    )
+    return sorted(crop for crop in crops if (out / crop).is_file())
+
+
+def _report(
+    entries: list[Entry], done_before: int, seconds: float, table: Path, gone: list[str]
+) -> Report:
     empty = [entry for entry in entries if not entry.cuts]
     return Report(
         images=len(entries),
@@ -206,6 +224,7 @@ def _report(entries: list[Entry], done_before: int, seconds: float, table: Path)
         done_before=done_before,
         seconds=seconds,
         table=table,
+        gone=gone,
     )
 
 

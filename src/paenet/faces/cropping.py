@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -95,5 +96,5 @@ def check_framing(size: int, margin: float, margin_in: MarginIn = "crop") -> Non
     """
     if size < 1:
         raise FacesError(f"size: {size}; give at least 1 pixel")
-    if margin < 0 or (margin_in == "crop" and margin >= size):
+    if not 0 <= margin < (size if margin_in == "crop" else math.inf):
         raise FacesError(f"margin: {margin:g}; give 0 or more, and less than the size, {size}")

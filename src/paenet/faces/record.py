@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from paenet.datasets.locating import inside
 from paenet.faces.errors import FacesError
 from paenet.faces.framing import Framing
 from paenet.files import replacing
@@ -78,6 +79,7 @@ class Record:
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         self.entries: dict[str, Entry] = {}
         self.crops: set[str] = set()
+        self._holders: dict[str, str] = {}  # by crop, its photograph
         self._out = out
         self._file = out / ".alignment.jsonl"
         self._settings = settings
@@ -158,6 +160,11 @@ class Record:
     def _note(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.entries[entry.path] = entry
+            for cut in entry.cuts:  # of one photograph alone, the last to be cut out
+                before = self._holders.setdefault(cut.crop, entry.path)
+                if before != entry.path:
+                    self.entries.pop(before, None)
+                    self._holders[cut.crop] = entry.path
             self.crops |= {cut.crop for cut in entry.cuts}
 
     def _compare(self, before: dict[str, Any]) -> None:
@@ -177,12 +184,15 @@ class Record:
 
 def _entry(line: bytes) -> Entry:
     fields = json.loads(line)
-    return Entry(**{**fields, "cuts": [Cut(**cut) for cut in fields["cuts"]]})
+    cuts = [Cut(**cut) for cut in fields["cuts"]]
+    if not all(inside(cut.crop) for cut in cuts):
+        raise ValueError("a crop outside")
+    return Entry(**{**fields, "cuts": cuts})
 
 
 def settings_of(source: Path, framing: Framing) -> dict[str, Any]:
     """What crops depend on, as the first line of a record has it."""
-    return {"source": str(source.resolve()), **asdict(framing)}
+    return {"source": os.path.realpath(source), **asdict(framing)}
 
 
 def _rows(entry: Entry) -> Iterable[list[object]]:

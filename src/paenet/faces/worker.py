@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,13 @@ class Worker:
             except FacesError as error:
                 reason = str(error)
                 continue
-            self._write(self._out / name, face)
+            try:
+                self._write(self._out / name, face)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                reason = "its name is too long for a crop's"
+                continue
             cuts.append(
                 Cut(
                     name,
