@@ -46,13 +46,24 @@ def test_a_folder_is_aligned_and_told_of(photographs: Path, tmp_path: Path, pae:
         ],
         "done_before": 0,
         "table": str(out / "alignment.csv"),
+        "gone": [],
     }
     for row in range(2):
         assert Image.open(out / str(row) / "face.png").size == (160, 160)
     again = pae("align", photographs, out, "--workers", "1")
     assert again.code == 0
     assert "broken: bad.jpg: not an image" in again.out
-    assert any(line.split() == ["done", "before", "4"] for line in again.out.splitlines())
+    assert any(line.split() == ["done", "before", "3"] for line in again.out.splitlines())
+
+
+def test_crops_of_photographs_that_are_gone_are_named(
+    photographs: Path, tmp_path: Path, pae: Pae
+) -> None:
+    out = tmp_path / "out"
+    pae("align", photographs, out, "--workers", "1")
+    (photographs / "0" / "face.png").unlink()
+    done = pae("align", photographs, out, "--workers", "1")
+    assert f"Remove what is no longer wanted, the first: {out / '0' / 'face.png'}\n" in done.out
 
 
 def test_a_folder_of_broken_photographs_alone_is_no_success(
