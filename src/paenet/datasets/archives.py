@@ -127,8 +127,8 @@ def open_archive(path: Path) -> Archive:
         return _opened(path, stat.st_size, stat.st_mtime_ns, os.getpid())
     except FileNotFoundError:
         raise DataError(f"{path}: no such archive; put it there or correct the table") from None
-    # Beside their own errors: NotImplementedError of a newer zip, RecursionError of headers in
-    # headers, struct.error, ...
+    # What the bytes lead to beside the libraries' own errors: a zip of a later version, headers
+    # nested deeper than Python recurses, struct.error, ...
     except Exception as error:
         kind = path.suffix.removeprefix(".")
         raise DataError(

@@ -144,30 +144,6 @@ def fit(
         RunError: where there is nothing to train, the loss is no longer finite, or a GPU has not
             enough memory.
     """
-    with enough_memory(stage.key):
-        return _fit(
-            stage,
-            trainee,
-            batches,
-            accelerator=accelerator,
-            checkpoint=checkpoint,
-            checkpoint_seconds=checkpoint_seconds,
-            origin=origin,
-            reporter=reporter,
-        )
-
-
-def _fit(
-    stage: Stage,
-    trainee: nn.Module,
-    batches: Steps,
-    *,
-    accelerator: Accelerator,
-    checkpoint: Path,
-    checkpoint_seconds: float,
-    origin: Mapping[str, str],
-    reporter: Reporter,
-) -> float:
     steps = batches.steps(stage.epochs)
     if steps and not any(parameter.requires_grad for parameter in trainee.parameters()):
         raise RunError(
@@ -185,31 +161,33 @@ def _fit(
     reporter.begin(stage.key, steps, done, stage.status)
     started = saved = time.monotonic()
     compute: Loss = model
-    if done < steps:
-        compute = captured(model, batches(done, accelerator.device), accelerator)
-    for step in range(done, steps):
-        # Dropout and the like: what they draw depends on the step, not on what ran before it.
-        torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
-        loss = compute(*batches(step, accelerator.device))
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"{stage.key}: the loss is {loss.item()} at step {step}; lower the learning rate "
-                f"({stage.rate})"
-            )
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), CLIP)
-        for group in optimizer.param_groups:
-            group["lr"] = stage.rate * group["pace"] * cycle((step + 1) / (steps + 1))
-        prepared.step()
-        prepared.zero_grad()
-        reporter.advance(loss.item())
-        now = time.monotonic()
-        # Not after the last step: processes that share a stage have yet to agree on its statistics.
-        due = now - saved >= checkpoint_seconds and step + 1 < steps
-        if accelerator.is_main_process and due:
-            progress = {"steps": step + 1, "seconds": spent + now - started}
-            save_state(checkpoint, trainee, optimizer, facts | progress)
-            saved = now
+    with enough_memory(stage.key):
+        if done < steps:
+            compute = captured(model, batches(done, accelerator.device), accelerator)
+        for step in range(done, steps):
+            # Dropout and the like: what they draw depends on the step, not on what ran before it.
+            torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
+            loss = compute(*batches(step, accelerator.device))
+            if not torch.isfinite(loss):
+                raise RunError(
+                    f"{stage.key}: the loss is {loss.item()} at step {step}; lower the learning "
+                    f"rate ({stage.rate})"
+                )
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), CLIP)
+            for group in optimizer.param_groups:
+                group["lr"] = stage.rate * group["pace"] * cycle((step + 1) / (steps + 1))
+            prepared.step()
+            prepared.zero_grad()
+            reporter.advance(loss.item())
+            now = time.monotonic()
+            # Not after the last step: processes that share a stage have yet to agree on its
+            # statistics.
+            due = now - saved >= checkpoint_seconds and step + 1 < steps
+            if accelerator.is_main_process and due:
+                progress = {"steps": step + 1, "seconds": spent + now - started}
+                save_state(checkpoint, trainee, optimizer, facts | progress)
+                saved = now
     _agree_on_statistics(trainee, accelerator)
     del compute  # with what a GPU keeps for it
     accelerator.free_memory()
