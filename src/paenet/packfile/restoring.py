@@ -11,7 +11,7 @@ from paenet.packfile import picks, shapes
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents
 from paenet.packfile.errors import CodeNeededError, PackFileError
-from paenet.packfile.heads import build
+from paenet.packfile.heads import build as build_head
 from paenet.packfile.networks import builder_of, skeletons
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.shelf import Shelf
@@ -143,7 +143,7 @@ def _head(shelf: Shelf, record: TaskRecord, given: nn.Module | None) -> nn.Modul
     if given is not None:
         head = copy.deepcopy(given).cpu()
     elif record.head is not None:
-        head = build(record.head)
+        head = build_head(record.head)
     else:
         raise CodeNeededError(
             f"task {record.name!r}: its head holds more than a file can describe; hand over a "
