@@ -236,6 +236,15 @@ def test_a_distilled_identity_is_learnt_beside_labels(
 
 
 @pytest.mark.parametrize("name", ["finetune", "joint"])
+def test_a_rival_imitates_no_network_that_was_not_trained(
+    name: str, faces: Path, tmp_path: Path
+) -> None:
+    identity = toys.task("id", faces, kind="identity", settings={"objective": "distill"})
+    with pytest.raises(RecipeError, match=r"task 'id': distilling needs a trained network"):
+        learn(toys.recipe(identity, *two(faces).tasks[:1]), name, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["finetune", "joint"])
 def test_a_rival_refuses_other_data_to_start_with(name: str, faces: Path, tmp_path: Path) -> None:
     task = toys.task("a", faces, pretrain={"data": {"table": str(faces)}})
     with pytest.raises(RecipeError, match="task 'a': pretrain: only packs"):

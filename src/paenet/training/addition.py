@@ -58,26 +58,31 @@ def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool)
 
     Raises:
         PackingError: where the network has no such stem.
-        RecipeError: where the task can have none, cannot give channels up, or is to imitate a
-            network that is not trained; and as `open_split`.
-        DataError: as `open_split`, but for images that cannot be decoded.
+        RecipeError: where the task can have none, or cannot give channels up; and as `check_data`.
+        DataError, TaskError: as `check_data`.
     """
     if session.journal.result(f"{plan.name}/learnt") is not None:
         return
     possible = not first and can_share(session.method, plan)
     check_stem(plan, base, session.view, possible=possible)
     check_channels(plan, first=first, norms=session.recipe.norms)
-    if base.weights is None and make_task(plan).label is None:
-        raise RecipeError(
-            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
-            "key 'weights', or set objective to 'softmax' or 'arcface'"
-        )
     check_data(session, plan)
 
 
 def check_data(session: Session, plan: TaskPlan) -> None:
-    """Holds a plan to its data, see `check_material`."""
+    """Holds a plan to its data, and to a network to imitate where it is to imitate one.
+
+    Raises:
+        RecipeError: where that network is not trained; and as `open_split`.
+        DataError: as `open_split`, but for images that cannot be decoded.
+        TaskError: where nothing could be measured on a split, or on the pairs.
+    """
     task = make_task(plan)
+    if task.label is None and session.weights is None:
+        raise RecipeError(
+            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
+            "key 'weights', or set objective to 'softmax' or 'arcface'"
+        )
     for name in SPLITS:
         examples = split_examples(plan, name)
         if session.limit is None:  # a try on a part of the data can do without the rest

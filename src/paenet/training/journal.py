@@ -19,8 +19,10 @@ from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
 RECORD = "record.jsonl"
-RECIPE = "recipe.yaml"
 """What a run has done so far, in its directory."""
+
+RECIPE = "recipe.yaml"
+"""The full recipe, in a run's directory."""
 
 CHECKPOINT = "checkpoint.safetensors"
 """The stage that is under way, in its directory."""

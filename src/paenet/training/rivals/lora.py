@@ -63,8 +63,11 @@ class Lora(Rival):
         if self._base is None and not first:  # what the first task has made of it
             self._base = dict(self._last[1].get_submodule("backbone").state_dict())
         self._adapts = plan.reference_budget().epochs > 0
-        plain = first or not self._adapts
-        backbone = self.start.network() if plain else self._adapted(plan)
+        if first:
+            backbone = self.start.network()
+        else:
+            backbone = self._adapted(plan) if self._adapts else self._bare()
+            place(backbone, self.start.session.accelerator.device)
         network = nn.Sequential()
         network.add_module("backbone", backbone)
         network.add_module("head", self.start.head(plan))
@@ -93,12 +96,17 @@ class Lora(Rival):
         if not self._trained:
             self._base = under("backbone.", read(done[0]))
 
-    def _adapted(self, plan: TaskPlan) -> nn.Module:
-        """The base with fresh adapters, which alone are trained, and what is the task's own."""
+    def _bare(self) -> nn.Module:
+        """The base as it is."""
         assert self._base is not None
-        peft, layout = _peft(), self.start.pack.layout
         backbone = self.start.base.build(1.0)
         backbone.load_state_dict(self._base)
+        return backbone
+
+    def _adapted(self, plan: TaskPlan) -> nn.Module:
+        """The base with fresh adapters, which alone are trained, and what is the task's own."""
+        peft, layout = _peft(), self.start.pack.layout
+        backbone = self._bare()
         ranks = {
             name: min(self._rank, *_matrix(layer))
             for name in layout.packed
@@ -122,7 +130,6 @@ class Lora(Rival):
             for key, parameter in backbone.named_parameters():
                 if _plain(key) in layout.private:
                     parameter.requires_grad_(True)
-        place(backbone, self.start.session.accelerator.device)
         return backbone
 
 
