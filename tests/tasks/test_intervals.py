@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paenet.tasks import intervals
 from paenet.tasks.intervals import bootstrap, over_folds, t_quantile, wilson
 
 
@@ -49,6 +50,17 @@ def test_bootstrap_over_groups_gives_every_group_the_same_say() -> None:
     low, high = bootstrap(values, np.r_[np.zeros(990), np.ones(10)])
     assert low < 0.75 < high
     assert high - low > 0.2  # as unsure as its ten
+
+
+@pytest.mark.parametrize("count", [1, 7, 3000])
+def test_bootstrap_is_that_of_resamples_drawn_one_by_one(count: int) -> None:
+    values = np.random.default_rng(1).normal(size=count)
+    generator = np.random.default_rng(0)
+    means = [
+        values[generator.integers(count, size=count)].mean() for _ in range(intervals.RESAMPLES)
+    ]
+    tail = (1 - intervals.CONFIDENCE) / 2
+    assert bootstrap(values) == tuple(np.quantile(means, [tail, 1 - tail]))
 
 
 def test_bootstrap_is_the_same_every_time() -> None:

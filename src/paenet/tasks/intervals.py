@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+_DRAWN = 2**16  # values at a time: all resamples of a large split would not fit in memory
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
@@ -51,11 +52,11 @@ def bootstrap(
     names = np.unique(labels)
     for name in names:
         members = values[labels == name]
-        # One resample at a time: all of them together would not fit in memory for a large split.
-        means += [
-            members[generator.integers(len(members), size=len(members))].mean()
-            for _ in range(RESAMPLES)
-        ]
+        together = max(1, _DRAWN // len(members))
+        for first in range(0, RESAMPLES, together):
+            several = min(together, RESAMPLES - first)
+            drawn = generator.integers(len(members), size=(several, len(members)))
+            means[first : first + several] += members[drawn].mean(axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means / len(names), [tail, 1 - tail])
     return float(low), float(high)
