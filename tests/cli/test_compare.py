@@ -85,6 +85,8 @@ def test_what_each_method_learns_is_explained_and_not_run(
     texts = list(yaml.safe_load_all(pae("compare", recipe, *options).out))
     assert texts == list(found.values())
     assert not out.exists()
+    for wrong in ("lora:x", "pae,packnt"):
+        refusal(pae("compare", recipe, "--explain", "--methods", wrong), "method")
 
 
 def test_a_method_that_fails_is_named_beside_the_others(

@@ -84,6 +84,17 @@ def test_notes_and_what_a_file_is_about_may_say_anything(
     assert document(pae("info", learnt, *OWN, "--json"))["backbone"]["name"] == toys.BACKBONE
 
 
+def test_a_network_that_cannot_be_traced_is_described_without_stems(
+    tmp_path: Path, pae: Pae
+) -> None:
+    path = tmp_path / "pack.pae"
+    branching = ("--backbone", "tests.training.toys:branching")
+    assert pae("init", path, *branching).code == 0
+    told = document(pae("info", path, *branching, "--json"))
+    assert told["splits"] == {}
+    assert told["tasks"]["base"]["own_work"] == 1
+
+
 def test_a_goal_that_was_missed_is_said_to_be(learnt: Path, pae: Pae) -> None:
     lines = pae("info", learnt, *OWN).out.splitlines()
     missed = [line.split() for line in lines if " missed " in line]

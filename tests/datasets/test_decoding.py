@@ -73,6 +73,11 @@ def test_a_file_that_is_no_image_is_named() -> None:
         decode(b"hello", "a.jpg")
 
 
+def test_a_kind_of_photograph_that_is_not_read_is_named() -> None:
+    with pytest.raises(DataError, match=r"^a\.heic: HEIC or AVIF, which is not read \(16 bytes\)"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0", "a.heic")
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_truncated_image_is_broken(kind: str) -> None:
     data = encoded(Image.fromarray(picture(0, 64, 64)), kind)
@@ -85,9 +90,9 @@ def test_an_image_that_claims_to_be_huge_is_not_decoded() -> None:
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 9000, 9000, 8, 2, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 11000, 11000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
-    with pytest.raises(DataError, match=r"a: 9000x9000 pixels; at most 50 million are read"):
+    with pytest.raises(DataError, match=r"a: 11000x11000 pixels; at most 110 million are read"):
         decode(bomb, "a")
 
 

@@ -38,6 +38,22 @@ def test_without_split_folders_every_image_has_one_split(tmp_path: Path) -> None
     assert len(parts[0]) > len(parts[1]) + len(parts[2])
 
 
+def test_folders_below_a_class_are_its_own_and_images_beside_classes_are_told_of(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "plain/2023/may/a.png", "plain/b.png", "glasses/c.png", "lost.png")
+    found = read_folder(tmp_path)
+    assert found.paths == ("glasses/c.png", "plain/2023/may/a.png", "plain/b.png")
+    assert found.columns["label"] == ("glasses", "plain", "plain")
+    assert found.skipped.first == {"an image beside the folders of classes": ("lost.png",)}
+
+    put(tmp_path / "split", "train/plain/2023/a.png", "val/plain/b.png", "train/lost.png")
+    train = read_folder(tmp_path / "split", "train")
+    assert train.paths == ("train/plain/2023/a.png",)
+    assert train.columns == {"label": ("plain",), "split": ("train",)}
+    assert len(train.skipped) == 1
+
+
 def test_an_image_keeps_its_split_when_others_come(tmp_path: Path) -> None:
     put(tmp_path, *(f"c/{number}.png" for number in range(20)))
     before = read_folder(tmp_path)

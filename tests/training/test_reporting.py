@@ -117,7 +117,12 @@ def test_identity_is_what_face_pairs_say_where_there_are_any(tmp_path: Path) -> 
     run = put(tmp_path / "run", identity=notes("vggface2", None, "verification", **tested))
     document = report(run)
     assert document["columns"] == [
-        {"module": "identity", "data": "lfw", "metric": "pairs_mean_subtracted"}
+        {
+            "module": "identity",
+            "data": "lfw",
+            "metric": "pairs_mean_subtracted",
+            "unit": "share",
+        }
     ]
     assert document["rows"][0]["accuracy"]["identity"]["value"] == pytest.approx(90)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from paenet import packfile, training
 from paenet.backbones.width import channels
@@ -47,6 +47,20 @@ def tiny(width: Any = 1.0) -> nn.Module:
         nn.Flatten(),
         nn.Linear(b, FEATURES),
     )
+
+
+def branching(width: Any = 1.0) -> nn.Module:
+    """As `tiny`, but with a forward that torch.fx cannot trace."""
+    return _Branching(tiny(width))
+
+
+class _Branching(nn.Module):
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images if len(images) > 0 else images)
 
 
 def table(folder: Path) -> Path:

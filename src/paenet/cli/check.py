@@ -11,7 +11,7 @@ from paenet.cli.output import Json, emit
 
 
 def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
-    """Hold a pack to every law; exit 1 if one is broken."""
+    """Verify digests, owners and fingerprints; exit 1 if anything is wrong."""
     from paenet import packfile, training
 
     builder = None

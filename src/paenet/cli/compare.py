@@ -65,10 +65,7 @@ def compare(
         comparison_plots.needs_matplotlib()  # now, and not after hours of training
     plan = recipe_of(recipe, weights=weights, precision=precision)
     if explain:
-        terms = {
-            name: training.on_equal_terms(plan, name, factors.get(name, 1.0))
-            for name in names(methods)
-        }
+        terms = training.recipes_of(plan, names(methods), factors)
         document = {name: recipe.model_dump(mode="json") for name, recipe in terms.items()}
         emit(document, as_json, lambda: _explain(terms))
         return

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paenet.cli.options import Own, Pack
 from paenet.cli.output import Json, emit, interval, megabytes, table
+from paenet.notes import mapping, metrics
+
+if TYPE_CHECKING:
+    from paenet.packing import Pack as Network
+    from paenet.packing import Split
 
 
 def info(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
@@ -27,7 +32,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
     for record in packfile.describe(file)["tasks"]:
         notes = record["notes"]
         tasks[record["name"]] = {
-            "kind": _mapping(notes.get("task")).get("kind"),
+            "kind": mapping(notes.get("task")).get("kind"),
             "sees": record["sees"],
             "stem": (record.get("stem") or {}).get("name"),  # a file of format 1.0 says none
             "width": held.pack.widths[record["width"]].width,
@@ -40,7 +45,7 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
             **account["tasks"][record["name"]],
             "file": ledger["tasks"][record["name"]],
         }
-    splits = {} if held.pack.example is None else held.pack.splits()
+    splits = _splits(held.pack)
     for name, task in tasks.items():
         task["own_work"] = held.pack.own_work(name) if splits else 1.0
     totals = {key: value for key, value in account.items() if key != "tasks"}
@@ -55,6 +60,16 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
         "splits": {name: split.work for name, split in splits.items()},
         **totals,
     }
+
+
+def _splits(pack: Network) -> dict[str, Split]:
+    """Where the network can be split; nowhere, if torch.fx cannot trace it."""
+    from paenet.packing import PackingError
+
+    try:
+        return {} if pack.example is None else pack.splits()
+    except PackingError:
+        return {}
 
 
 def show(document: dict[str, Any]) -> None:
@@ -101,8 +116,8 @@ def show(document: dict[str, Any]) -> None:
 
 def _figures(task: dict[str, Any]) -> tuple[str, ...]:
     """The goal's metric, the goal, and what was reached; a goal that was missed says so."""
-    goal = _mapping(task["goal"])
-    validation, test = _metrics(task["validation"]), _metrics(task["test"])
+    goal = mapping(task["goal"])
+    validation, test = metrics(task["validation"]), metrics(task["test"])
     metric, threshold = goal.get("metric", next(iter(validation), None)), goal.get("threshold")
     missed = " missed" if not goal.get("met", True) else ""
     return (
@@ -110,22 +125,6 @@ def _figures(task: dict[str, Any]) -> tuple[str, ...]:
         f"≥ {threshold:.3f}{missed}" if isinstance(threshold, int | float) else "–",
         *(interval(found[metric]) if metric in found else "–" for found in (validation, test)),
     )
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """What a file's notes say, where they are as `pae` writes them; they may say anything."""
-    return value if isinstance(value, dict) else {}
-
-
-def _metrics(value: Any) -> dict[str, Any]:
-    """The metrics among what a file's notes say."""
-    figures = ("value", "low", "high")
-    return {
-        name: metric
-        for name, metric in _mapping(value).items()
-        if "unit" in _mapping(metric)
-        and all(isinstance(metric.get(key), int | float) for key in figures)
-    }
 
 
 def _weights(task: dict[str, Any]) -> tuple[str, ...]:

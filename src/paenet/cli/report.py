@@ -18,7 +18,9 @@ _WIDEST = 6  # modules that stand side by side
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Directories of runs, or packs; several are folds of one experiment."),
+        typer.Argument(
+            help="Directories of runs, or packs; several are averaged, as folds of one experiment."
+        ),
     ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Print the published figures alone.")
@@ -144,7 +146,10 @@ def _grid(
 
 
 def _heading(column: dict[str, Any]) -> str:
-    return f"{column['module']} ({column['data']})" if column["data"] else column["module"]
+    """The module, its data, and what is measured where that is no share."""
+    metric = None if column["unit"] in (None, "share") else column["metric"]
+    beside = ", ".join(filter(None, (metric, column["data"])))
+    return f"{column['module']} ({beside})" if beside else column["module"]
 
 
 def _short(group: str, count: int) -> str:

@@ -21,7 +21,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 110_000_000  # telephones take photographs of 108 million
 MAX_BYTES = 64 * 2**20
 
 
@@ -50,7 +50,8 @@ def decode(data: bytes, name: str) -> Pixels:
         raise
     except UnidentifiedImageError:
         kinds = ", ".join(FORMATS)
-        raise DataError(f"{name}: not an image ({len(data)} bytes); it can be {kinds}") from None
+        what = "HEIC or AVIF, which is not read" if data[4:8] == b"ftyp" else "not an image"
+        raise DataError(f"{name}: {what} ({len(data)} bytes); it can be {kinds}") from None
     # Decoders of broken bytes raise nearly anything: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -150,7 +150,8 @@ def _trace(network: nn.Module) -> fx.GraphModule:
     except Exception as error:
         raise PackingError(
             f"{type(network).__name__} cannot be traced by torch.fx ({_first_line(error)}), so it "
-            "cannot be widened; write its forward without control flow that depends on the data"
+            "has no stems and cannot be widened; write its forward without control flow that "
+            "depends on the data"
         ) from error
     finally:
         for name in set(vars(network)) - before:  # torch.fx leaves the constants it met behind

@@ -5,7 +5,7 @@ from paenet.training.caching import KINDS as CACHE_KINDS
 from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.calibration import calibration_images
 from paenet.training.comparison import FILE as COMPARISON
-from paenet.training.comparison import compare, on_equal_terms
+from paenet.training.comparison import compare, recipes_of
 from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.journal import read_record
@@ -42,13 +42,13 @@ __all__ = [
     "init",
     "judge",
     "load_recipe",
-    "on_equal_terms",
     "own_builder",
     "parse_recipe",
     "place_weights",
     "published_figures",
     "quickstart",
     "read_record",
+    "recipes_of",
     "remove",
     "report",
     "run",

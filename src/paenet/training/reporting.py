@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from paenet import packfile
+from paenet.notes import mapping, metrics
 from paenet.training.errors import RunError
 from paenet.training.journal import RECORD, read_record
 from paenet.training.literature import Row, groups, published_figures, rows_beside, spread
@@ -30,11 +31,11 @@ def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[s
         backbone: `module:callable`, where the packs name code of your own.
 
     Returns:
-        `method`, `runs`, `columns` (`module`, `data`, `metric`), `rows`, `sources` (words by
-        key). The first row is of the runs, the second of networks for one task each; rows have
+        `method`, `runs`, `columns` (`module`, `data`, `metric`, its `unit`), `rows`, `sources`
+        (words by key). The first row is of the runs, the second of networks for one task each; rows have
         `model`, `source`, `accuracy` and `mb` by module, each `value` and, as far as known,
         `deviation` or the 95 % interval `low`, `high`; `together`, the `mb` of several modules
-        and its `share` of separate networks. Accuracies and shares are in percent, sizes in MB
+        and its `share` of separate networks. Shares and cosines are in percent, sizes in MB
         (2**20 bytes) in the paper's accounting. Runs of CIFAR-100 in tasks have `average`, the
         mean over the tasks, and `weights`, those of the widest network by those of the first.
 
@@ -53,7 +54,7 @@ def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[s
                 f"{_experiment(first)}; report runs of one experiment together"
             )
     columns = [
-        {"module": name, "data": task["data"], "metric": task["metric"]}
+        {"module": name, **{key: task[key] for key in ("data", "metric", "unit")}}
         for name, task in first["tasks"].items()
     ]
     cifar100 = len(columns) > 1 and {column["data"] for column in columns} == {"cifar100"}
@@ -86,7 +87,7 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
                 "mb": account["tasks"][name]["paper_mib"],
                 "alone_mb": account["tasks"][name]["separate_mib"],
             }
-            methods.add(task.notes.get("method"))
+            methods.add(str(task.notes.get("method") or ""))
         totals = [task["total"] for task in account["tasks"].values()]
         expansions += [account["total"] / totals[0]] if totals else []
     if not tasks:
@@ -114,24 +115,26 @@ def _experiment(run: dict[str, Any]) -> str:
 
 def _figures(notes: dict[str, Any]) -> dict[str, Any]:
     """The figure of a task that is shown, as its notes have it."""
-    test, goal = notes.get("test") or {}, notes.get("goal") or {}
-    alone = (goal.get("reference") or {}).get("test") or {}
-    metric = next((name for name in _PAIRS if name in test), goal.get("metric"))
-    data = notes.get("data") or {}
-    source = data.get("pairs", "lfw") if metric in _PAIRS else (data.get("sources") or [None])[0]
+    goal, data = mapping(notes.get("goal")), mapping(notes.get("data"))
+    test = metrics(notes.get("test"))
+    alone = metrics(mapping(goal.get("reference")).get("test"))
+    metric = next((name for name in _PAIRS if name in test), str(goal.get("metric") or ""))
+    sources = data.get("sources")
+    first = sources[0] if isinstance(sources, list) and sources else None
     return {
-        "metric": metric,
-        "data": source,
+        "metric": metric or None,
+        "unit": mapping(test.get(metric)).get("unit"),
+        "data": data.get("pairs", "lfw") if metric in _PAIRS else first,
         "test": _percent(test.get(metric)),
         "alone": _percent(alone.get(metric)),
     }
 
 
 def _percent(metric: dict[str, Any] | None) -> dict[str, float] | None:
-    """Value and interval; shares in percent, others as they are."""
+    """Value and interval; shares and cosines in percent, others as they are."""
     if metric is None:
         return None
-    scale = 100 if metric["unit"] == "share" else 1
+    scale = 100 if metric["unit"] in ("share", "cosine") else 1
     return {key: scale * metric[key] for key in ("value", "low", "high")}
 
 

@@ -15,13 +15,13 @@ from paenet.training.base import base_of_recipe
 from paenet.training.comparison.course import Course, courses_of
 from paenet.training.comparison.report import FILE, Report
 from paenet.training.comparison.side_by_side import finished
-from paenet.training.comparison.terms import checked_rates
+from paenet.training.comparison.terms import checked
 from paenet.training.environment import launched
 from paenet.training.errors import RecipeError, RunError
 from paenet.training.precision import choose_precision
 from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
-from paenet.training.rivals import RIVALS, rival
+from paenet.training.rivals import RIVALS
 
 
 def compare(
@@ -65,18 +65,14 @@ def compare(
     Raises:
         RecipeError: where a method is unknown, a rate is not above 0 or not of a method that is
             compared, an order does not name every task once, or there are no workers.
-        RunError: where no method came to its end.
+        RunError: where a method needs a library that is not installed, or none came to its end.
     """
     out = Path(out)
-    for name in methods:
-        rival(name)  # refused before any run
-    if not methods:
-        raise RecipeError("methods: none; give one or more, such as pae")
+    rates = checked(methods, rates or {})
     if not seeds or min(seeds) < 0:
         raise RecipeError(f"seeds: {list(seeds) or 'none'}; give one or more, 0 or above")
     if workers < 1:
         raise RecipeError(f"workers: {workers}; give 1 or more")
-    rates = checked_rates(rates or {}, dict.fromkeys(methods))
     once = dict.fromkeys(tuple(order) for order in orders or ())
     ordered = [recipe.reordered(order) for order in once] or [recipe]
     # For all runs, wherever each goes on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from paenet import packing
@@ -13,7 +13,7 @@ from paenet.training.errors import RecipeError
 from paenet.training.given import Activations
 from paenet.training.plan import Budget, Channels, Goal, Prune, TaskPlan, Values, Widen
 from paenet.training.recipe import Recipe
-from paenet.training.rivals import RIVALS
+from paenet.training.rivals import RIVALS, rival
 
 Rated = TypeVar("Rated", Budget, Channels, Prune, Values)
 
@@ -40,12 +40,33 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
 
 
-def checked_rates(rates: Mapping[str, float], methods: Collection[str]) -> dict[str, float]:
-    """What to multiply the learning rates of every method by.
+def recipes_of(
+    recipe: Recipe, methods: Sequence[str], rates: Mapping[str, float] | None = None
+) -> dict[str, Recipe]:
+    """The recipe as each method of a comparison learns it, by method.
+
+    Args:
+        methods, rates: as for `compare`.
 
     Raises:
-        RecipeError: where one is not above 0, or not of a method that is compared.
+        RecipeError, RunError: as `compare` does before its first run.
     """
+    factors = checked(methods, rates or {})
+    return {name: on_equal_terms(recipe, name, rate) for name, rate in factors.items()}
+
+
+def checked(methods: Sequence[str], rates: Mapping[str, float]) -> dict[str, float]:
+    """The methods of a comparison, and what the learning rates of each are multiplied by.
+
+    Raises:
+        RecipeError: where there is none, one is unknown, or a rate is not above 0 or not of a
+            method that is compared.
+        RunError: where a method needs a library that is not installed.
+    """
+    if not methods:
+        raise RecipeError("methods: none; give one or more, such as pae")
+    for name in methods:
+        rival(name)
     for name, rate in rates.items():
         if name not in methods:
             raise RecipeError(f"rates: {name!r} is not compared{suggest(name, methods)}")
