@@ -37,9 +37,17 @@ NEAR = 2.0  # pixels
 QUALITY = 85  # of WebP, at which files are as large as those of the photographs at hand
 
 
-def measure(lfw: Path, weights: Path) -> dict[str, Any]:
-    """Everything that goes on record, but for command and versions."""
+def measure(lfw: Path, weights: Path, step: int = 1) -> dict[str, Any]:
+    """Everything that goes on record, but for command and versions.
+
+    Args:
+        lfw, weights: as on the command line.
+        step: of the pairs that are tested; with more than 1, their photographs alone.
+    """
     table = datasets.read_table(lfw / "photographs.csv")
+    tested = _every(step, datasets.read_pairs(lfw / "photograph_pairs.csv"))
+    if step > 1:
+        table = table.select(sorted(map(table.paths.index, tested.examples.paths)))
     photographs = [table.read(row) for row in range(len(table))]
     box = np.array([table.columns[name] for name in BOX], float).T
     points = np.array([table.columns[name] for name in POINTS], float).T.reshape(-1, 5, 2)
@@ -53,8 +61,20 @@ def measure(lfw: Path, weights: Path) -> dict[str, Any]:
         "reference": _distances(found, box, points),
         "compressed_quality": QUALITY,
         "compressed": _distances(again, *_known(found)),
-        **_decisions(lfw, weights, table.paths, photographs, found, box),
+        **_decisions(tested, weights, table.paths, photographs, found, box),
     }
+
+
+def _every(step: int, pairs: datasets.Pairs) -> datasets.Pairs:
+    a, b = pairs.a[::step], pairs.b[::step]
+    used = np.union1d(a, b)
+    return datasets.Pairs(
+        pairs.examples.select(used),
+        np.searchsorted(used, a),
+        np.searchsorted(used, b),
+        pairs.same[::step],
+        pairs.fold[::step],
+    )
 
 
 def _central(detector: Detector, photographs: list[Pixels]) -> list[Faces]:
@@ -108,7 +128,7 @@ def _overlap(first: Floats, second: Floats) -> Floats:
 
 
 def _decisions(
-    lfw: Path,
+    pairs: datasets.Pairs,
     weights: Path,
     paths: Sequence[str],
     photographs: list[Pixels],
@@ -116,7 +136,6 @@ def _decisions(
     box: Floats,
 ) -> dict[str, Any]:
     """What FaceNet says of pairs, cut by either boxes, at one threshold."""
-    pairs = datasets.read_pairs(lfw / "photograph_pairs.csv")
     rows = [paths.index(path) for path in pairs.examples.paths]
     # Where no face was found, the whole photograph stands for it, as good as wrong.
     whole = [(0, 0, pixels.shape[1], pixels.shape[0]) for pixels in photographs]

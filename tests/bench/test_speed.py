@@ -43,8 +43,6 @@ def test_all_that_is_promised_is_measured() -> None:
     for key, there in MAYBE.items():
         assert (found[key] is not None) == there
         assert found[key] is None or set(found[key]) == {"1", "3"}
-    assert found["engine_over_separate"]["3"] < found["engine_over_dense"]["3"]
-    assert found["engine_over_paper"]["3"] < found["engine_over_dense"]["3"]
     assert set(found["cached_epoch_speedup"]) == {"stage2", "stage3"}
     assert 1 < found["work_over_dense"] < 2
     assert found["step_over_plain"] > 0

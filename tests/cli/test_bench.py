@@ -11,6 +11,15 @@ SMALL = ("bench", "file", "--backbone", "small", "--repeats", 1)
 
 
 @pytest.fixture(autouse=True)
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and first answers take processes of their own, which tests/bench starts."""
+    answers = {"total": 1.0, "ours": 0.5}
+    monkeypatch.setattr("paenet.bench.file.peak_of_loading", lambda *arguments: None)
+    monkeypatch.setattr("paenet.bench.speed.memory_over_dense", lambda *arguments: None)
+    monkeypatch.setattr("paenet.bench.speed.first_answer", lambda *arguments: answers)
+
+
+@pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAENET_CACHE", str(tmp_path / "cache"))
 

@@ -29,13 +29,11 @@ def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def frozen_garbage() -> Iterator[None]:
-    """Every stage of a run ends with a collection, which need not look at all of torch."""
+@pytest.fixture(autouse=True, scope="module")
+def frozen_garbage() -> None:
+    """Every stage of a run ends with a collection, which need not look at all that is imported."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

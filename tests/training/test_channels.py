@@ -43,14 +43,16 @@ def test_the_last_stage_that_held_the_goal_is_kept(
 ) -> None:
     def channels(network: nn.Module) -> float:
         whole = network.get_submodule("backbone")
-        return float(whole.get_submodule("3").out_channels >= 5)
+        return float(whole.get_submodule("3").out_channels >= 4)
 
     measure(channels)
-    path = run(faces, tmp_path, goal={"at_least": 1.0})
+    plan = {**CHANNELS, "to": 0.8}
+    path = run(faces, tmp_path, goal={"at_least": 1.0}, channels=plan)
     entries = toys.entries(tmp_path / "run")
-    assert [entries[f"light/channels-{stage}"]["metrics"]["accuracy"]["value"] for stage in (1, 2)]
+    stages = (entries[f"light/channels-{stage}"] for stage in (1, 2))
+    assert [stage["metrics"]["accuracy"]["value"] for stage in stages] == [1.0, 0.0]
     pack = packfile.read(path, backbone=toys.tiny).pack
-    assert pack.widths[pack.tasks["light"].width].skeleton.get_submodule("3").out_channels >= 5
+    assert pack.widths[pack.tasks["light"].width].skeleton.get_submodule("3").out_channels == 4
 
 
 def test_a_task_that_was_widened_keeps_its_channels(

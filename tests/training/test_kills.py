@@ -301,7 +301,9 @@ def test_a_command_that_was_killed_goes_on_when_it_is_given_again(
     faces: Path, tmp_path: Path
 ) -> None:
     path, folder = tmp_path / "toy.yaml", tmp_path / "killed"
-    path.write_text(yaml.safe_dump(toys.document(*(toys.task(name, faces) for name in "ab"))))
+    long = {"epochs": 50}  # enough to be killed in
+    tasks = (toys.task(name, faces, budget=long) for name in "ab")
+    path.write_text(yaml.safe_dump(toys.document(*tasks)))
     command = [sys.executable, "-m", "paenet", "run", str(path), "--out", str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not (folder / "checkpoint.safetensors").exists():

@@ -10,7 +10,6 @@ from filelock import FileLock
 
 from paenet import packfile, training
 from paenet.datasets import DataError
-from paenet.packing import METHODS
 from paenet.training import GoalMissed, RecipeError, RunError, addition, precision
 from paenet.training.journal import Journal
 from paenet.training.opening import changing
@@ -47,18 +46,6 @@ def test_what_the_file_keeps_of_a_task_is_what_the_record_has(faces: Path, tmp_p
     assert notes["goal"] == learnt["goal"]
     assert (notes["method"], notes["terms"]) == ("pae", "free")
     assert notes["task"]["classes"] == ["dark", "light"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_runs_from_end_to_end(method: str, faces: Path, tmp_path: Path) -> None:
-    recipe = toys.recipe(*tasks(faces, "a", "b"), method=method)
-    path = training.run(recipe, tmp_path)
-    files = [path] if path.is_file() else [path / "a.pae", path / "b.pae"]
-    found = {name: state for file in files for name, state in toys.fingerprints(file).items()}
-    assert list(found) == ["a", "b"]
-    assert all(packfile.check(file, backbone=toys.tiny).ok for file in files)
-    entries = toys.entries(tmp_path)
-    assert entries["b/learnt"]["tasks"]["b"]["fingerprint"] == found["b"]
 
 
 def test_a_run_that_is_done_does_nothing_more(faces: Path, tmp_path: Path) -> None:

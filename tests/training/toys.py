@@ -60,7 +60,9 @@ class _Branching(nn.Module):
         self.layers = layers
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images if len(images) > 0 else images)
+        if len(images) == 0:
+            raise ValueError("no images")
+        return self.layers(images)
 
 
 def table(folder: Path) -> Path:

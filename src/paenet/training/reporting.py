@@ -32,11 +32,11 @@ def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[s
 
     Returns:
         `method`, `runs`, `columns` (`module`, `data`, `metric`, its `unit`), `rows`, `sources`
-        (words by key). The first row is of the runs, the second of networks for one task each; rows have
-        `model`, `source`, `accuracy` and `mb` by module, each `value` and, as far as known,
-        `deviation` or the 95 % interval `low`, `high`; `together`, the `mb` of several modules
-        and its `share` of separate networks. Shares and cosines are in percent, sizes in MB
-        (2**20 bytes) in the paper's accounting. Runs of CIFAR-100 in tasks have `average`, the
+        (words by key). The first row is of the runs, the second of networks for one task each;
+        rows have `model`, `source`, `accuracy` and `mb` by module, each `value` and, as far as
+        known, `deviation` or the 95 % interval `low`, `high`; `together`, the `mb` of several
+        modules and its `share` of separate networks. Shares and cosines are in percent, sizes in
+        MB (2**20 bytes) in the paper's accounting. Runs of CIFAR-100 in tasks have `average`, the
         mean over the tasks, and `weights`, those of the widest network by those of the first.
 
     Raises:

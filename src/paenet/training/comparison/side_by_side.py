@@ -18,6 +18,7 @@ from paenet.training.progress import Reporter, Silent
 from paenet.workers import become_worker
 
 Outcomes = list[dict[str, Any]]
+_PROCESSES = get_context("spawn")
 _KILLED = "its process was killed, perhaps for want of memory; run it again with fewer workers"
 
 
@@ -82,9 +83,8 @@ def _in_processes(
 
 
 def _start(course: Course, threads: int) -> tuple[Connection, SpawnProcess]:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(course, threads, theirs), daemon=True)
+    ours, theirs = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_work, args=(course, threads, theirs), daemon=True)
     process.start()
     theirs.close()  # so that its death ends the pipe
     return ours, process
