@@ -69,12 +69,31 @@ def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
     assert torch.equal(kept["b"].inputs(slice(None), CPU), whole.flatten(1))
 
 
+def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    stem = nn.Conv2d(3, 2, 3).eval()
+    keeper = keeping.Keeper(tmp_path, "base", "bf16", 0, 5, Accelerator(cpu=True), exact=True)
+    kept = keeper.keep({"a": stem}, images, 1)["a"].inputs(slice(None), CPU)
+    with torch.inference_mode():
+        assert torch.equal(kept, stem(images.inputs(slice(None), CPU)))
+
+
+def test_a_stored_task_is_judged_as_its_whole_network_is(faces: Path, tmp_path: Path) -> None:
+    path = run(faces, tmp_path, toys.task("light", faces, stem="0"))
+    learnt = toys.entries(tmp_path / "run")["light/learnt"]
+    assert len(files(tmp_path)) == 4
+    for split in ("val", "test"):
+        judged = training.judge(path, "light", {"table": faces}, split=split, backbone=toys.tiny)
+        assert learnt[split] == judged["metrics"]
+
+
 def test_a_later_task_with_the_same_stem_and_images_computes_nothing_anew(
     faces: Path, tmp_path: Path
 ) -> None:
     run(faces, tmp_path, toys.task("light", faces, stem="0"))
     before = files(tmp_path)
-    assert len(before) == 3  # two views to train on, one to validate on
+    assert len(before) == 4  # two views to train on, one to validate on, one to test on
     run(faces, tmp_path, toys.task("light", faces, stem="0"), toys.task("more", faces, stem="0"))
     assert files(tmp_path) == before
 
@@ -86,7 +105,7 @@ def test_a_base_of_its_own_has_activations_of_its_own(faces: Path, tmp_path: Pat
         tmp_path / "other",
         cache=tmp_path / "cache",
     )
-    assert len(files(tmp_path)) == 6
+    assert len(files(tmp_path)) == 8
 
 
 def test_a_pass_that_was_killed_goes_on_where_it_was(
@@ -132,14 +151,14 @@ def test_with_little_room_there_are_fewer_views_and_fewer_stems(
     kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
     # The two deepest, each in a pass of its own; what the shallowest gives is too large.
     assert kept.count(["0-0.npy", "1-0.npy", "2-0.npy"]) == 2
-    assert len(kept) == 4
+    assert len(kept) == 4  # and for each what it is validated on; what is stored has no stem
 
 
 def test_a_task_may_ask_for_views_of_its_own(faces: Path, tmp_path: Path) -> None:
     task = toys.task("light", faces, stem="0", views=3)
     run(faces, tmp_path, task, activations={"views": 1})
     kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
-    assert sorted(kept) == [["0-0.npy"], ["0-0.npy", "1-0.npy", "2-0.npy"]]
+    assert sorted(kept) == [["0-0.npy"], ["0-0.npy"], ["0-0.npy", "1-0.npy", "2-0.npy"]]
 
 
 def test_a_full_disk_is_told_with_the_mend(

@@ -105,9 +105,9 @@ class Engine:
             dtype = "bfloat16" if gains else "float32"
         self.dtype = _TYPES[dtype]
         self.network = network.to(self.device, self.dtype)
-        _channels_last(self.network)
         if prepack and can_prepack(self.device, self.dtype):
             self.network.prepack()
+        _channels_last(self.network)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:

@@ -44,8 +44,8 @@ def fold_norms(network: fx.GraphModule) -> int:
         network.set_submodule(str(before.target), fused)
         node.replace_all_uses_with(before)
         network.graph.erase_node(node)
+        network.delete_submodule(str(node.target))
         folded += 1
-    network.delete_all_unused_submodules()
     network.recompile()
     return folded
 

@@ -65,9 +65,11 @@ def prepack(network: fx.GraphModule) -> int:
             continue
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             continue
-        _prepack_one(network, node, layer)
+        uses.subtract(_prepack_one(network, node, layer))
         done += 1
-    network.delete_all_unused_submodules()
+    for target, count in uses.items():
+        if count == 0:
+            network.delete_submodule(target)
     network.recompile()
     return done
 
@@ -92,9 +94,11 @@ class PrepackedConv2d(nn.Module):
         self._how = (layer.padding, layer.stride, layer.dilation, layer.groups)
         self._relu = relu
         self._sizes = sizes[1:]
-        self._weight = self._laid_out(layer.weight.detach() * factor, 1)
+        weight, bias = layer.weight.detach(), layer.bias
+        # Most have no factor, and a copy of all weights for nothing would take a while.
+        self._weight = self._laid_out(weight if factor == 1 else weight * factor, 1)
         self._weight_for_several: Tensor | None = None
-        self._bias = None if layer.bias is None else layer.bias.detach() * factor
+        self._bias = None if bias is None else bias.detach() * factor
 
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         run = torch.ops.mkldnn._convolution_pointwise
@@ -121,8 +125,12 @@ class PrepackedConv2d(nn.Module):
         return laid_out
 
 
-def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> None:
-    """Puts a prepacked convolution in the place of a node and of what is to be part of it."""
+def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> list[str]:
+    """Puts a prepacked convolution in the place of a node and of what is to be part of it.
+
+    Returns:
+        The layers that are called once less: they are part of the convolution.
+    """
     (image,) = node.all_input_nodes
     chain, factor, summand = [node], 1.0, None
     following, operand = _follows(network, chain, _MUL)
@@ -146,6 +154,7 @@ def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> No
     chain[-1].replace_all_uses_with(fused)
     for gone in reversed(chain):
         network.graph.erase_node(gone)
+    return [str(gone.target) for gone in chain[1:] if gone.op == "call_module"]
 
 
 def _follows(

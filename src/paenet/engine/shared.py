@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, fx, nn
@@ -57,7 +58,7 @@ class SharedNetwork(nn.Module):
         super().__init__()
         if fold:  # in no less than what answers are computed in
             for network in sources.networks.values():
-                network.float()
+                _in_float32(network)
         cutting = _Cutting(sources)
         ends = cutting.ends()
         *trunk, bases_own = cutting.parts(str(sources.base), ends) if ends else [nn.Identity()]
@@ -113,6 +114,7 @@ class _Cutting:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._traced: dict[int, Traced] = {}
+        self._states: dict[str, Mapping[str, Tensor]] = {}
 
     def splits(self) -> Mapping[str, Split]:
         """Where the base's network can be split; empty where no task asked for has a stem."""
@@ -156,7 +158,7 @@ class _Cutting:
             refuse_wrong_stem(splits, stem)
         except PackingError as error:
             raise EngineError(f"task {task!r}: {error}") from None
-        own, base = (self._backbone(name).state_dict() for name in (task, str(self._sources.base)))
+        own, base = (self._state(name) for name in (task, str(self._sources.base)))
         weights = {join(layer, "weight") for layer in stem.layers}  # the base's, as it names them
         for key in sorted(splits[stem.name].keys(own) - weights):
             if not torch.equal(own[key], base[key]):
@@ -164,6 +166,11 @@ class _Cutting:
                     f"task {task!r}: {key!r} in its stem {stem.name!r} is not the base's; learn "
                     "the task again"
                 )
+
+    def _state(self, task: str) -> Mapping[str, Tensor]:
+        if task not in self._states:
+            self._states[task] = self._backbone(task).state_dict()
+        return self._states[task]
 
     def _trace(self, task: str) -> Traced:
         width = self._sources.widths[task]
@@ -174,6 +181,13 @@ class _Cutting:
 
     def _backbone(self, task: str) -> nn.Module:
         return self._sources.networks[task].get_submodule("backbone")
+
+
+def _in_float32(network: nn.Module) -> None:
+    """What `network.float()` does; it takes a while where there is nothing to do, too."""
+    tensors = chain(network.parameters(), network.buffers())
+    if any(t.is_floating_point() and t.dtype != torch.float32 for t in tensors):
+        network.float()
 
 
 def _work(part: nn.Module) -> int:

@@ -95,6 +95,8 @@ class Owners:
             mine = bits
         else:
             mine = np.zeros_like(self._free)
+            if not bits.any():  # as in its stem: no place need be looked for
+                return Mask(mine, self._shape)
             done = 0
             for stretch, places in Mask(self._free, self._shape).places():
                 chosen = places[bits[done : done + len(places)]]
@@ -125,6 +127,8 @@ def decode_values(
 
 def scatter(target: Tensor, mask: Mask, values: Tensor) -> None:
     """Puts values at the places of a mask, in place; the target is contiguous."""
+    if not len(values):
+        return
     # As integers, because numpy has no bfloat16.
     bits = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[target.element_size()]
     flat, given = target.view(bits).numpy().reshape(-1), values.view(bits).numpy()

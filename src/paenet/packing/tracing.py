@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
+from paenet.packing.shaping import shaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,13 @@ class _Recorder(fx.Interpreter):
         n.meta["memory"] = frozenset(map(self._number, _tensors(value)))
         n.meta["changes"] = frozenset(map(self._number, changed))
         return value
+
+    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """What a layer returns; only as large as that, where torch's own layer need not be run."""
+        layer = self.fetch_attr(target)
+        one = len(args) == 1 and not kwargs and isinstance(args[0], Tensor)
+        found = shaped(layer, args[0]) if one else None
+        return layer(*args, **kwargs) if found is None else found
 
     def _number(self, tensor: Tensor) -> int:
         memory = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]

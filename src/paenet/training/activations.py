@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Keeper:
         precision: what the pass computes in.
         seed: of the views that vary.
         batch: images at a time.
+        exact: in float32, whatever `precision`, as networks are judged; else in half precision,
+            as they are trained.
     """
 
     folder: Path
@@ -46,6 +49,7 @@ class Keeper:
     seed: int
     batch: int
     accelerator: Accelerator
+    exact: bool = False
 
     def keep(
         self,
@@ -91,11 +95,11 @@ class Keeper:
         missing = [name for name, file in files.items() if not file.exists()]
         if not missing:
             return
-        found: dict[str, list[NDArray[np.float16]]] = {name: [] for name in missing}
+        found: dict[str, list[NDArray[Any]]] = {name: [] for name in missing}
         for inputs in shown:
             for name, values in self._computed(stems, inputs, missing[-1]):
                 if name in found:
-                    found[name].append(_half(values))
+                    found[name].append(_single(values) if self.exact else _half(values))
         for name, batches in found.items():
             _write(files[name], np.concatenate(batches))
 
@@ -105,7 +109,7 @@ class Keeper:
     ) -> Iterator[tuple[str, Tensor]]:
         for name, stem in stems.items():
             # Anew for each: where this yields, inference mode ends, and takes autocast along.
-            with self.accelerator.autocast():
+            with nullcontext() if self.exact else self.accelerator.autocast():
                 inputs = stem(inputs)
             yield name, inputs
             if name == last:
@@ -132,19 +136,20 @@ class Keeper:
             images=images.split.hash,
             view=asdict(images.view),
             augment=asdict(images.augment),
-            precision=self.precision,
+            precision="exact" if self.exact else self.precision,
             seed=self.seed,
             batch=self.batch,
         )
 
 
-def gigabytes(shape: Sequence[int], images: int) -> float:
+def gigabytes(shape: Sequence[int], images: int, *, exact: bool = False) -> float:
     """What one view of so many images takes.
 
     Args:
         shape: of a stem's output for one image.
+        exact: see `Keeper`.
     """
-    return 2 * math.prod(shape) * images / 1e9
+    return (4 if exact else 2) * math.prod(shape) * images / 1e9
 
 
 def size_of(source: ActivationSource) -> int:
@@ -152,12 +157,17 @@ def size_of(source: ActivationSource) -> int:
     return sum(piece.nbytes for view in source.views for piece in view)
 
 
+def _single(values: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.float().cpu().numpy()
+    return found
+
+
 def _half(values: Tensor) -> NDArray[np.float16]:
     found: NDArray[np.float16] = values.float().clamp(-_LARGEST, _LARGEST).half().cpu().numpy()
     return found
 
 
-def _write(file: Path, values: NDArray[np.float16]) -> None:
+def _write(file: Path, values: NDArray[Any]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as beside, beside.open("wb") as out:

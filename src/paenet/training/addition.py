@@ -23,7 +23,7 @@ from paenet.training.plan import TaskPlan
 from paenet.training.reference import reference
 from paenet.training.session import Session
 from paenet.training.stages import forget_states
-from paenet.training.stemming import can_share, check_stem
+from paenet.training.stemming import can_share, check_stem, stored
 
 PROBES = 64  # images on which the outputs of learnt tasks are held against what they were
 
@@ -156,9 +156,8 @@ class _Addition:
             goal = self._goal(material)
             task = learn(session, pack, material, goal["threshold"], self._given()).freeze()
             # On what is stored, which pruning by a ratio may have taken below the goal.
-            network = pack.materialize(plan.name)
-            place(network, session.accelerator.device)
-            reached = material.measure(network, material.val)
+            judged = stored(session, material, pack, plan.name)
+            reached = material.measure(judged.network, material.val, judged.sources["val"])
             metric, threshold = material.task.metric, goal["threshold"]
             met = reached[metric]["value"] >= threshold
             if not met:
@@ -170,7 +169,7 @@ class _Addition:
                 "task": material.task.describe(),
                 "goal": goal | {"met": met},
                 "validation": reached,
-                "test": material.test_metrics(network),
+                "test": material.test_metrics(judged.network, judged.sources["test"]),
                 "method": session.recipe.method,
                 "data": {
                     "sources": origins(plan.data),

@@ -97,9 +97,15 @@ class Material:
         batch = self.plan.budget.validate_batch
         return predict(network, source, batch=batch, progress=self.progress)
 
-    def test_metrics(self, network: nn.Module) -> dict[str, dict[str, Any]]:
-        """Metrics on test data: of the test split, and of the pairs where there are any."""
-        metrics = self.measure(network, self.test)
+    def test_metrics(
+        self, network: nn.Module, source: Source | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Metrics on test data: of the test split, and of the pairs where there are any.
+
+        Args:
+            source: as for `measure`; pairs are always images.
+        """
+        metrics = self.measure(network, self.test, source)
         if self.pairs is not None:
             batch = self.plan.budget.validate_batch
             metrics |= self.pairs.measure(network, self.view, batch, self.progress)

@@ -15,6 +15,7 @@ from paenet.datasets import Augment, augment
 from paenet.training.data import Split, View
 
 Rows = NDArray[np.int64] | slice
+Kept = NDArray[np.float16] | NDArray[np.float32]
 
 
 class Source(Protocol):
@@ -74,7 +75,7 @@ class ActivationSource:
             the last of one length; the first view is of the images as they are.
     """
 
-    views: Sequence[Sequence[NDArray[np.float16]]]
+    views: Sequence[Sequence[Kept]]
 
     def __len__(self) -> int:
         return sum(map(len, self.views[0]))

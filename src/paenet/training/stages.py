@@ -202,7 +202,7 @@ class TaskTraining:
         told: list[Any] = [None]
         feed = self._feed
         if self.session.accelerator.is_main_process:
-            told = [self.material.measure(feed.network, self.material.val, feed.val)]
+            told = [self.material.measure(feed.network, self.material.val, feed.sources["val"])]
         broadcast_object_list(told)
         result: dict[str, dict[str, Any]] = told[0]
         return result
@@ -210,7 +210,7 @@ class TaskTraining:
     def _batches(self, key: str) -> Batches:
         accelerator = self.session.accelerator
         return Batches(
-            self._feed.train,
+            self._feed.sources["train"],
             self.material.train.targets,
             self._budget,
             self._seed,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
 
-from paenet.packing import Learner, Method, Pack, Split, segments, splits
+from paenet import packing
+from paenet.packing import Learner, Method, Pack, segments, splits
 from paenet.packing.stems import refuse_unknown
 from paenet.packing.widening import skeleton_of
 from paenet.training.activations import Keeper, gigabytes, size_of
 from paenet.training.base import Base
-from paenet.training.data import View, place
+from paenet.training.data import Progress, Split, View, place
 from paenet.training.errors import RecipeError
 from paenet.training.material import Material, make_task
 from paenet.training.plan import TaskPlan
@@ -28,16 +30,15 @@ _MOST_ABOVE = 0.5  # of the work: sharing less is not worth a search
 
 @dataclass(frozen=True)
 class Feed:
-    """What the stages of a task train, and with which inputs.
+    """A network of a task, and what it is fed.
 
     Attributes:
-        network: all of a learner, or what follows its stem.
-        train, val: its inputs.
+        network: all of it, or what follows its stem.
+        sources: its inputs by split: images, or what its stem makes of them.
     """
 
     network: nn.Module
-    train: Source
-    val: Source
+    sources: Mapping[str, Source]
 
 
 def stems_to_try(stem: str, pack: Pack, *, possible: bool) -> list[str | None]:
@@ -96,7 +97,7 @@ def _no_stem(stem: str) -> str:
     )
 
 
-def _growing(found: Sequence[Split]) -> list[str]:
+def _growing(found: Sequence[packing.Split]) -> list[str]:
     """Splits after blocks, from the deepest, each with clearly more work above than the last."""
     level = 0
     while sum(split.name.count(".") <= level for split in found) < min(_FEW, len(found)):
@@ -114,22 +115,47 @@ def _growing(found: Sequence[Split]) -> list[str]:
 def feed(
     session: Session, material: Material, pack: Pack, learner: Learner, stems: Sequence[str]
 ) -> Feed:
-    """The inputs of a learner: images, or what its stem makes of them, computed once.
+    """A learner with `train` and `val`; what follows its stem, where there is room for activations.
 
     Args:
         stems: which may be wanted later, and are computed in the same pass where there is room.
     """
-    images = {
-        "train": ImageSource(material.train, session.view, session.augment),
-        "val": ImageSource(material.val, session.view, session.augment),
-    }
+    images = _images(session, train=material.train, val=material.val)
     if learner.split is None:
-        return Feed(learner, **images)
-    _, rest = learner.halves()
+        return Feed(learner, images)
     kept = _kept(session, material, pack, learner.split.name, stems, images)
-    if kept is None:
-        return Feed(learner, **images)
-    return Feed(rest, **kept)
+    return Feed(learner, images) if kept is None else Feed(learner.halves()[1], kept)
+
+
+def stored(session: Session, material: Material, pack: Pack, name: str) -> Feed:
+    """A task of a pack with `val` and `test`, to be judged to the last bit as it is stored.
+
+    Its stem is the base's own, and need not be run again for images of which it is known what the
+    stem makes of them.
+    """
+    network = pack.materialize(name)
+    place(network, session.accelerator.device)
+    images = _images(session, val=material.val, test=material.test)
+    stem = pack.tasks[name].stem
+    if stem is None or material.pairs is not None:  # pairs are images that it has to see
+        return Feed(network, images)
+    shape, count = pack.splits()[stem.name].shape[1:], sum(map(len, images.values()))
+    if gigabytes(shape, count, exact=True) > session.recipe.activations.gigabytes:
+        return Feed(network, images)
+    backbone = network.get_submodule("backbone")
+    first, rest = segments(backbone, images["val"].example(), [stem.name])
+    keeper = _keeper(session, material, pack, exact=True)
+    kept = {
+        split: keeper.keep({stem.name: first}, source, 1, _progress(session, material))[stem.name]
+        for split, source in images.items()
+    }
+    return Feed(nn.Sequential(rest, network.get_submodule("head")).eval(), kept)
+
+
+def _images(session: Session, **splits: Split) -> dict[str, ImageSource]:
+    return {
+        name: ImageSource(split, session.view, session.augment) for name, split in splits.items()
+    }
 
 
 def _kept(
@@ -142,13 +168,13 @@ def _kept(
 ) -> dict[str, ActivationSource] | None:
     """Activations for training and validation; None where there is no room for them."""
     limits, found = session.recipe.activations, pack.splits()
-    name, count = material.plan.name, len(images["train"])
+    name, rows = material.plan.name, len(images["train"])
     say = session.reporter.say
-    view = {split: gigabytes(found[split].shape[1:], count) for split in (stem, *stems)}
+    view = {split: gigabytes(found[split].shape[1:], rows) for split in (stem, *stems)}
     views = min(material.plan.views or limits.views, int(limits.gigabytes / view[stem]))
     if views == 0:
         say(
-            f"{name}: what stem {stem!r} makes of {count:,} images takes more than "
+            f"{name}: what stem {stem!r} makes of {rows:,} images takes more than "
             f"activations.gigabytes ({limits.gigabytes:g}), so it is computed anew every time"
         )
         return None
@@ -158,14 +184,6 @@ def _kept(
             wanted.add(other)
             room -= views * view[other]
     chain = [split for split in found if split in wanted]
-    keeper = Keeper(
-        folder=session.cache / "activations",
-        base=pack.fingerprint(str(pack.base)),
-        precision=session.precision,
-        seed=session.recipe.seed,
-        batch=material.plan.budget.validate_batch,
-        accelerator=session.accelerator,
-    )
     backbone = pack.materialize(str(pack.base)).get_submodule("backbone").requires_grad_(False)
     parts = segments(backbone, images["train"].example(), chain)[:-1]
     modules = dict(zip(chain, parts, strict=True))
@@ -173,15 +191,28 @@ def _kept(
         place(part.eval(), session.accelerator.device)
     kept = {}
     for split, source in images.items():
-        kept[split] = keeper.keep(
-            modules,
-            source,
-            views if split == "train" else 1,
-            lambda done, total: session.reporter.count(f"{name}/stem", done, total),
-        )[stem]
+        keeper = _keeper(session, material, pack, exact=split != "train")
+        count = views if split == "train" else 1
+        kept[split] = keeper.keep(modules, source, count, _progress(session, material))[stem]
     say(
-        f"{name}: learns from what stem {stem!r} made of {count:,} images "
+        f"{name}: learns from what stem {stem!r} made of {rows:,} images "
         f"({size_of(kept['train']) / 1e9:.2g} GB are kept): {found[stem].work:.0%} of the "
         "network's work need not be done again"
     )
     return kept
+
+
+def _keeper(session: Session, material: Material, pack: Pack, *, exact: bool) -> Keeper:
+    return Keeper(
+        folder=session.cache / "activations",
+        base=pack.fingerprint(str(pack.base)),
+        precision=session.precision,
+        seed=session.recipe.seed,
+        batch=material.plan.budget.validate_batch,
+        accelerator=session.accelerator,
+        exact=exact,
+    )
+
+
+def _progress(session: Session, material: Material) -> Progress:
+    return partial(session.reporter.count, f"{material.plan.name}/stem")
