@@ -19,7 +19,7 @@ from paenet.training.capture import Loss, captured
 from paenet.training.errors import RunError
 from paenet.training.memory import enough_memory
 from paenet.training.progress import Reporter
-from paenet.training.randomness import derive
+from paenet.training.randomness import derive, seed_globally
 from paenet.training.state import load_state, read_about, save_state
 
 WARM_UP = 0.1  # share of the steps
@@ -166,7 +166,8 @@ def fit(
             compute = captured(model, batches(done, accelerator.device), accelerator)
         for step in range(done, steps):
             # Dropout and the like: what they draw depends on the step, not on what ran before it.
-            torch.manual_seed(derive(batches.seed, stage.key, step, batches.process))
+            seed = derive(batches.seed, stage.key, step, batches.process)
+            seed_globally(seed, accelerator.device)
             loss = compute(*batches(step, accelerator.device))
             if not torch.isfinite(loss):
                 raise RunError(
@@ -206,7 +207,8 @@ def estimate_statistics(trainee: Trainee, batches: Batches, *, accelerator: Acce
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for an average over all batches
     for step in range(min(STATISTICS, batches.epoch_steps)):
-        torch.manual_seed(derive(batches.seed, batches.key, step, batches.process))
+        seed = derive(batches.seed, batches.key, step, batches.process)
+        seed_globally(seed, accelerator.device)
         inputs, _ = batches(step, accelerator.device)
         trainee.learner(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):

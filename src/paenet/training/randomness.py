@@ -11,6 +11,18 @@ def derive(seed: int, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
 
 
+def seed_globally(seed: int, device: torch.device) -> None:
+    """Seeds torch's own generators, from which dropout and the like draw on a device.
+
+    `torch.manual_seed` takes a third of a millisecond: it puts off the seeds of devices that are
+    not in use, each with a stack trace.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 def generator(seed: int, *parts: object) -> torch.Generator:
     """A generator on the CPU for one purpose."""
     return torch.Generator().manual_seed(derive(seed, *parts))

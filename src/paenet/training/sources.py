@@ -98,7 +98,6 @@ class ActivationSource:
             self.views[view][row // length][row % length]
             for view, row in zip(views, rows, strict=True)
         ]
-        values = torch.from_numpy(np.stack(found)).to(device).float()
-        if values.dim() == 4:  # as a stem gives it
-            values = values.contiguous(memory_format=torch.channels_last)
-        return values
+        values = torch.from_numpy(np.stack(found)).to(device)
+        stem_gives = torch.channels_last if values.dim() == 4 else torch.contiguous_format
+        return values.to(torch.float32, memory_format=stem_gives)
