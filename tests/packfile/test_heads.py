@@ -98,6 +98,11 @@ class Louder(nn.Linear):
         return 2 * super().forward(x)
 
 
+def without_bias(norm: nn.BatchNorm1d) -> nn.Module:
+    norm.register_parameter("bias", None)  # as BatchNorm1d(bias=False), where torch has it
+    return norm
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -105,9 +110,10 @@ class Louder(nn.Linear):
         Louder(4, 4),
         nn.Sequential(nn.ReLU(), Louder(4, 4)),
         nn.BatchNorm1d(4, momentum=None),
+        without_bias(nn.BatchNorm1d(4)),
         torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)),
     ],
-    ids=["unknown", "subclass", "nested", "setting", "parametrised"],
+    ids=["unknown", "subclass", "nested", "setting", "no-bias", "parametrised"],
 )
 def test_a_head_with_anything_else_is_not_described(head: nn.Module) -> None:
     assert heads.describe(head) is None

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrizations, parametrize
 
-from paenet.packing import Pack, PackingError
+from paenet.packing import Learner, Pack, PackingError
 from tests.packing.networks import (
     CLASSES,
     FEATURES,
@@ -303,7 +304,9 @@ def hooked(module: nn.Module) -> nn.Module:
     ("arguments", "named"),
     [
         ({"name": "identity"}, "task 'identity' is in the pack already"),
-        ({"name": ""}, "a task needs a name"),
+        ({"name": ""}, "task '': give a name of printable characters"),
+        ({"name": "a\n"}, r"task 'a\\n': give a name of printable characters"),
+        ({"name": 3}, "task 3: give a name of printable characters"),
         ({"sees": "gender"}, "sees='gender': give base, all, none, or a list"),
         ({"sees": ["identiti"]}, r"no task 'identiti' in the pack; did you mean 'identity'\?"),
         ({"norms": "bases"}, "norms='bases': give own or base"),
@@ -319,6 +322,112 @@ def test_learning_refuses_what_it_does_not_know(arguments: dict[str, object], na
     with pytest.raises(PackingError, match=named) as caught:
         pack.learn(**{"name": "gender", "head": head(), **arguments})
     assert "\n" not in str(caught.value)
+
+
+def replaced(learner: Learner) -> None:
+    learner.backbone.set_submodule("2", nn.Tanh())
+
+
+def added(learner: Learner) -> None:
+    learner.backbone.append(nn.Tanh())
+
+
+def deleted(learner: Learner) -> None:
+    del learner.backbone[2]
+
+
+def normed(learner: Learner) -> None:
+    parametrizations.spectral_norm(learner.backbone[0])
+
+
+def diverged(learner: Learner) -> None:
+    theta, _ = learner.owned()["0"]
+    theta.data.view(-1)[0] = torch.nan
+
+
+def diverged_norm(learner: Learner) -> None:
+    learner.backbone[1].running_var[0] = torch.inf
+
+
+def diverged_head(learner: Learner) -> None:
+    learner.head.weight.data[0] = torch.nan
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (replaced, "module '2' of the backbone is Tanh now"),
+        (added, "module '[0-9]+' of the backbone is Tanh now"),
+        (deleted, "of the backbone is"),
+        (normed, "layer '0' has parametrisations besides the pack's"),
+        (diverged, r"task 'gender': backbone\.0\.weight holds values that are not finite"),
+        (diverged_norm, r"backbone\.1\.running_var holds values that are not finite"),
+        (diverged_head, r"head\.weight holds values that are not finite"),
+    ],
+)
+def test_what_a_pack_cannot_keep_is_refused_and_nothing_is_changed(
+    spoil: Callable[[Learner], None], named: str
+) -> None:
+    pack = packed(batch_norm)
+    teach(pack, "identity")
+    before = pack.fingerprint("identity")
+    learner = pack.learn("gender", head=head())
+    spoil(learner)
+    with pytest.raises(PackingError, match=named):
+        learner.freeze()
+    assert list(pack.tasks) == ["identity"]
+    assert pack.fingerprint("identity") == before
+
+
+def test_a_head_that_never_ran_is_refused() -> None:
+    learner = packed(batch_norm).learn("identity", head=nn.LazyLinear(2))
+    with pytest.raises(PackingError, match=r"head\.weight has no shape yet; run the learner"):
+        learner.freeze()
+
+
+def test_norms_may_be_synchronised_over_processes() -> None:
+    pack = packed(batch_norm)
+    learner = pack.learn("identity", head=head())
+    learner.backbone = nn.SyncBatchNorm.convert_sync_batchnorm(learner.backbone)
+    learner.freeze()
+    assert type(pack.materialize("identity").get_submodule("backbone.1")) is nn.BatchNorm2d
+
+
+@pytest.mark.parametrize("claims", ["none", "new"])
+def test_the_first_task_claims_everything(claims: Literal["none", "new"]) -> None:
+    pack = packed(batch_norm)
+    learner = pack.learn("identity", head=nn.Identity(), claims=claims)
+    x = images()
+    given = learner.eval()(x)
+    learner.freeze()
+    assert pack.weights("identity") == pack.weights()
+    assert torch.equal(pack.materialize("identity")(x), given)
+
+
+def test_names_of_seen_tasks_may_come_one_by_one() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "identity")
+    teach(pack, "gender")
+    assert pack.learn("age", head=head(), sees=iter(["gender"])).sees == ("gender",)
+
+
+def test_a_copy_of_both_has_a_pack_of_its_own() -> None:
+    pack = packed(batch_norm)
+    teach(pack, "identity")
+    learner, twin = copy.deepcopy((pack.learn("gender", head=head()), pack))
+    assert twin is not pack
+    learner.freeze()
+    assert "gender" in pack.tasks
+    assert "gender" not in twin.tasks
+
+
+def test_a_task_may_be_frozen_in_inference_mode() -> None:
+    pack = packed(batch_norm)
+    learner = pack.learn("identity", head=head())
+    with torch.inference_mode():
+        learner.freeze()
+    pack.remove("identity")
+    assert not pack.tasks
 
 
 def test_the_bases_norms_need_a_base() -> None:

@@ -163,9 +163,11 @@ def test_widths_may_be_given_per_layer() -> None:
     before = outputs(learner)
     learner.widen({"one": 1.0, "two": 2.5})
     torch.testing.assert_close(outputs(learner), before, **close)
-    learner.widen({"one": 2.0, "two": 2.5})
+    width = {"one": 2.0, "two": 2.5}
+    learner.widen(width)
     torch.testing.assert_close(outputs(learner), before, **close)
     learner.freeze()
+    width["two"] = 9.0  # the pack has its own
     promise.check_older(pack)
     assert pack.widths[-1].width == {"one": 2.0, "two": 2.5}
     assert pack.layers["two"].theta.shape[:2] == (10, 8)

@@ -53,6 +53,8 @@ def _describe(head: nn.Module, depth: int) -> dict[str, Any] | None:
     settings = _SETTINGS.get(type(head))
     if settings is None:
         return None
+    if isinstance(head, nn.BatchNorm1d) and head.affine and head._parameters["bias"] is None:
+        return None
     found: dict[str, Any] = {"type": type(head).__name__}
     for name, kind in settings.items():
         value = getattr(head, name)

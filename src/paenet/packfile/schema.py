@@ -34,7 +34,7 @@ def _printable(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_printable)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Axis = Annotated[int, Field(ge=1, le=2**16)]
+Axis = Annotated[int, Field(ge=1, le=2**28)]
 
 
 _MOST_WIDTHS = MOST_TASKS + 1  # one of each task, and the first

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
+from paenet.packing.layout import join
 
 if TYPE_CHECKING:
     from paenet.packing.learner import Learner
@@ -52,6 +54,60 @@ def refuse_cast(pack: Pack, learner: Learner) -> None:
             raise PackingError(
                 f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds {held}; "
                 "cast it back, or train in mixed precision (torch.autocast)"
+            )
+
+
+def refuse_rebuilt(learner: Learner) -> None:
+    """Refuses a learner whose backbone has other modules than its network: they would be lost.
+
+    Raises:
+        PackingError: names the module.
+    """
+    own, built = (
+        {
+            name: module
+            for name, module in network.named_modules()
+            if "parametrizations" not in name.split(".")
+        }
+        for network in (learner.backbone, learner.skeleton[0])
+    )
+    for name in {**built, **own}:
+        mine, its = own.get(name), built.get(name)
+        kinds = [parametrize.type_before_parametrizations(m) for m in (mine, its) if m is not None]
+        synchronised = kinds and issubclass(kinds[0], nn.SyncBatchNorm)  # over processes
+        if mine is None or its is None or (len(set(kinds)) > 1 and not synchronised):
+            found = "is gone" if mine is None else f"is {type(mine).__name__} now"
+            raise PackingError(
+                f"module {name!r} of the backbone {found}, and a pack would not know; change the "
+                "network that the pack is made of"
+            )
+        if sum(map(len, getattr(mine, "parametrizations", {}).values())) > 1:
+            raise PackingError(
+                f"layer {name!r} has parametrisations besides the pack's, which it cannot keep; "
+                "remove them (torch.nn.utils.parametrize) before packing"
+            )
+
+
+@torch.no_grad()
+def refuse_not_finite(learner: Learner) -> None:
+    """Refuses a learner that has diverged: no file could hold its values.
+
+    Raises:
+        PackingError: names the tensor.
+    """
+    tensors = {
+        join(f"backbone.{name}", "weight"): theta[owned.trainable]
+        for name, (theta, owned) in learner.owned().items()
+    }
+    tensors |= {f"backbone.{name}": tensor for name, tensor in learner.own_private().items()}
+    tensors |= {f"head.{name}": tensor for name, tensor in learner.head.state_dict().items()}
+    for name, tensor in tensors.items():
+        if nn.parameter.is_lazy(tensor):
+            raise PackingError(f"task {learner.name!r}: {name} has no shape yet; run the learner")
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise PackingError(
+                f"task {learner.name!r}: {name} holds values that are not finite; go back to a "
+                "state before they were, and lower the learning rate"
             )
 
 

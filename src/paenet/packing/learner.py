@@ -73,11 +73,13 @@ class Learner(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Learner:
         # A copy (an average of weights, say) learns for the same pack.
-        for shared in (self._pack[0], self._widest[0]):
-            memo.setdefault(id(shared), shared)
+        shared = [part for part in (self._pack[0], self._widest[0]) if id(part) not in memo]
+        memo.update({id(part): part for part in shared})
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        for part in shared:  # for whoever is copied along with the learner it is no shared one
+            del memo[id(part)]
         return twin
 
     def forward(self, x: Tensor) -> Tensor:
@@ -224,6 +226,7 @@ class Learner(nn.Module):
             raise PackingError(f"task {self.name!r} has given channels up; widen it before that")
         pack = self._pack[0]
         refuse_cast(pack, self)
+        width = copy.deepcopy(width)  # the pack keeps it; a mapping may be changed by who made it
         shape = widened(self, pack, width, self._seed if seed is None else seed)
         self._take(shape, width)
         self.maps = shape.maps if self.maps is None else compose(self.maps, shape.maps)
@@ -255,6 +258,7 @@ class Learner(nn.Module):
             if found:
                 raise PackingError(f"task {self.name!r} cannot give channels up: it {reason}")
         refuse_cast(pack, self)
+        width = copy.deepcopy(width)
         shape = narrowed(self, pack, width, self._seed if seed is None else seed)
         self._take(shape, width)
         maps = shape.maps
@@ -268,11 +272,13 @@ class Learner(nn.Module):
         Raises:
             PackingError: where the pack changed meanwhile so that the task no longer fits in (its
                 name or weights were taken, a task that it sees is gone, the pack was widened), the
-                learner was cast to another type, or its stem is no longer the base's (something
-                has changed a norm there); the pack is then as it was.
+                learner was cast to another type, its stem is no longer the base's (something
+                has changed a norm there), or it holds what a pack cannot: hooks, other layers than
+                its network's, values that are not finite; the pack is then as it was.
         """
         self._refuse_frozen()
-        task = self._pack[0].adopt(self, self._widest[0])
+        with torch.inference_mode(False):  # or the pack could never be changed again outside it
+            task = self._pack[0].adopt(self, self._widest[0])
         self._frozen = True
         return task
 

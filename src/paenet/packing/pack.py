@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packing.adoption import merge, refuse_cast, refuse_stale
+from paenet.packing.adoption import (
+    merge,
+    refuse_cast,
+    refuse_not_finite,
+    refuse_rebuilt,
+    refuse_stale,
+)
 from paenet.packing.assembling import assemble
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
@@ -109,7 +115,7 @@ class Pack:
         """A network that learns task `name` in the free weights; the pack changes at `freeze`.
 
         Args:
-            name: the new task.
+            name: the new task, of printable characters.
             head: what follows the backbone, without hooks; the learner trains it.
             sees: the older weights in use, fixed: those of the first task, of all, of none, or of
                 the tasks named.
@@ -117,7 +123,7 @@ class Pack:
                 the base's; where it sees no one, as the backbone initialises them) or uses the
                 base's.
             claims: which weights it may train: every free one, only those that widening adds, or
-                none.
+                none. The first task, which stands on nothing, claims them all whatever it is.
             stem: one of `splits()`: up to there the task computes what the base does, with the
                 base's weights and norms, and owns nothing. None lets it own weights anywhere.
             picks: whether the task learns which of the weights that it sees it uses, by a score for
@@ -126,13 +132,15 @@ class Pack:
             seed: of the fresh values, where weights start from the backbone's initialisation.
 
         Raises:
-            PackingError: where the name is taken, the pack full, a seen task unknown, the stem
-                not the base's, the head hooked, or another argument none of those above.
+            PackingError: where the name is none or taken, the pack full, a seen task unknown, the
+                stem not the base's, the head hooked, or another argument none of those above.
         """
-        if not name:
-            raise PackingError("a task needs a name")
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise PackingError(f"task {name!r}: give a name of printable characters")
         if name in self.tasks:
-            raise PackingError(f"task {name!r} is in the pack already; remove it or choose a name")
+            raise PackingError(
+                f"task {name!r} is in the pack already; remove it, or choose another name"
+            )
         self.free_slot()  # refuses where there is none
         if norms not in get_args(Norms):
             raise PackingError(f"norms={norms!r}: give own or base")
@@ -144,6 +152,8 @@ class Pack:
         if norms == "base" and self.base is None:
             raise PackingError("norms='base' needs a base; the first task has norms of its own")
         seen = self._seen(sees)
+        if self.base is None:
+            claims = "free"
         split, picks = self._split(stem, seen), picks and bool(seen)
         return Learner(self, name, head, seen, norms, claims, split, picks, seed)
 
@@ -310,12 +320,15 @@ class Pack:
 
         Raises:
             PackingError: where the pack changed meanwhile so that the task does not fit in, or
-                the learner was given hooks.
+                the learner holds what a pack cannot: hooks, other layers than its network's, values
+                that are not finite.
         """
         refuse_stale(self, learner, widest)
+        refuse_rebuilt(learner)
         refuse_cast(self, learner)
         refuse_hooked(learner.head)
         refuse_hooked_layers(learner.backbone)
+        refuse_not_finite(learner)
         slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(
@@ -351,9 +364,10 @@ class Pack:
 
     def _seen(self, sees: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(sees, str):
-            for name in sees:
+            asked = list(sees)
+            for name in asked:
                 self._task(name)
-            return tuple(name for name in self.tasks if name in sees)
+            return tuple(name for name in self.tasks if name in asked)
         if sees not in ("base", "all", "none"):
             raise PackingError(f"sees={sees!r}: give base, all, none, or a list of task names")
         names = tuple(self.tasks)

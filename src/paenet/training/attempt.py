@@ -59,9 +59,9 @@ class Attempt:
             plan.name,
             head=new_head(material.task, session.features, self._seed),
             sees=method.sees,
-            # The first task has nothing to stand on: it owns the base, whatever the method.
+            # The first task has nothing to stand on.
             norms=session.recipe.norms if pack.base is not None else "own",
-            claims=method.claims if pack.base is not None else "free",
+            claims=method.claims,
             stem=stem,
             picks=method.picks,
             seed=self._seed,
