@@ -88,7 +88,7 @@ def test_after_ctrl_c_the_same_command_goes_on(
 def test_a_name_that_the_pack_has_is_refused(pack: Path, faces: Path, pae: Pae) -> None:
     path, before = pack.with_name("base.yaml"), pack.read_bytes()
     path.write_text(yaml.safe_dump(toys.task("base", faces)))
-    message = f"{pack}: has a task 'base' already; remove it, or choose a name"
+    message = f"{pack}: has a task 'base' already; remove it, or choose another name"
     refusal(pae("add", pack, "--task", path, *OWN), message)
     assert pack.read_bytes() == before
 

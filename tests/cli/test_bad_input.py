@@ -148,7 +148,9 @@ def test_a_corrupt_image_among_thousands_is_counted_named_in_the_record_and_left
 def test_more_than_one_corrupt_image_in_a_hundred_stop_the_run(run: Run, own: Path) -> None:
     thousands(own, 21)
     bad = own.parent / "train" / "bad.png"
-    run.refuses(f"{own}: at least 21 of 2016 images are broken", bad, "raise max_broken", data=own)
+    run.refuses(
+        f"{own}: at least 21 of 2016 images are broken", bad, "raise input.max_broken", data=own
+    )
 
 
 # ---------------------------------------------------------------- recipes and goals

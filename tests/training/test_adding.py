@@ -253,6 +253,17 @@ def test_free_weights_begin_at_the_given_networks_where_it_is_at_hand(
             assert not own.any()
 
 
+def test_weights_that_are_given_later_are_begun_at(pack: Path, given: Path, add: Add) -> None:
+    folder = pack.with_name("pack.a.run")
+    with pytest.raises(GoalMissed):
+        add(pack, "a", goal={"at_least": 1.5})
+    with pytest.raises(GoalMissed):
+        add(pack, "a", {"weights": str(given)}, goal={"at_least": 1.5})
+    record = training.read_record(folder)
+    starts = [entry["pack"] for entry in record if entry["key"] == "a/train"]
+    assert len(set(starts)) == 2
+
+
 def test_a_goal_within_a_reference_asks_for_the_dense_weights(
     pack: Path, given: Path, add: Add
 ) -> None:

@@ -156,7 +156,7 @@ def test_a_kill_while_a_run_gives_way_leaves_room_for_the_next(
 def test_what_else_a_run_depends_on_is_held_to_as_well(tmp_path: Path) -> None:
     with opened(tmp_path, limit=5):
         pass
-    with pytest.raises(RunError, match=r"run.limit: 5 there, nothing here"), opened(tmp_path):
+    with pytest.raises(RunError, match=r"--limit: 5 there, nothing here"), opened(tmp_path):
         pass
 
 
@@ -165,7 +165,7 @@ def test_what_an_earlier_version_did_not_keep_is_taken_as_it_is_now(tmp_path: Pa
         pass
     with opened(tmp_path, limit=5, weights="abc"):
         pass
-    changed = r"run.weights: 'abc' there, 'def' here"
+    changed = r"the weights: 'abc' there, 'def' here"
     with pytest.raises(RunError, match=changed), opened(tmp_path, limit=5, weights="def"):
         pass
 

@@ -1,11 +1,13 @@
 """A task may be trained on other examples with its labels first, and its reference with it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paenet import packfile, training
-from paenet.training import RecipeError
+from paenet.training import RecipeError, stages
+from paenet.training.fit import Stage, Trainee
 from tests.training import toys
 
 
@@ -60,6 +62,32 @@ def test_an_identity_cannot_be_trained_on_other_people_first(faces: Path) -> Non
     task = toys.task("person", faces, kind="identity", settings={"objective": "softmax"})
     with pytest.raises(RecipeError, match=r"pretrain: other people are other classes"):
         toys.recipe({**task, "pretrain": {"data": {"table": str(faces)}}})
+
+
+def test_classes_are_weighed_by_how_many_of_each_a_stage_learns_from(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = toys.read_csv(faces)
+    light = [row for row in rows if row["split"] == "train" and row["shade"] == "light"]
+    uneven = toys.write_csv(faces.parent / "uneven.csv", [r for r in rows if r not in light[4:]])
+    weights: dict[str, list[float]] = {}
+
+    def fit(stage: Stage, trainee: Trainee, *others: Any, **keys: Any) -> float:
+        weights[stage.key] = trainee.criterion.weight.tolist()
+        return plain(stage, trainee, *others, **keys)
+
+    plain = stages.fit
+    monkeypatch.setattr(stages, "fit", fit)
+    task = toys.task(
+        "shade",
+        faces,
+        settings={"classes": ["dark", "light"], "label": "shade", "class_weights": "balanced"},
+        pretrain={"data": {"table": str(uneven)}},
+    )
+    training.run(toys.recipe(task), tmp_path / "run", cache=tmp_path / "cache")
+    assert weights["shade/train"] == [1, 1]
+    dark, light_ = weights["shade/pretrain"]
+    assert light_ == pytest.approx(6 * dark)
 
 
 def test_its_data_is_taken_relative_to_the_recipe(tmp_path: Path) -> None:

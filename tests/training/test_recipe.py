@@ -169,6 +169,8 @@ def test_what_is_no_mapping_is_no_recipe(document: Any, found: str) -> None:
         (b"tasks: [", "not YAML: "),
         (b"\xff\xfe\x00", "not a text file"),
         (b"seed: 2024-99-99", "not YAML that can be read"),
+        (b"seed: 1\nseed: 2", "not YAML: key 'seed' stands there twice"),
+        (b"tasks: [{prune: {to: 0.1}, prune: {to: 0.2}}]", "key 'prune' stands there twice"),
         (b"[" * 5000, "not YAML"),
         (b"!!python/object/apply:os.system [ls]", "not YAML: "),
         (b"", "holds nothing"),
@@ -277,6 +279,7 @@ def test_an_added_tasks_file_has_its_keys_and_a_few_of_the_runs() -> None:
         ({"tasks": []}, "mood.yaml: tasks: unknown key; "),
         ({"seed": "x"}, "mood.yaml: seed: 'x': give a whole number"),
         ({"input": {"size": 64}}, "mood.yaml: input.size: the pack has one already"),
+        ({"method": "individual"}, "mood.yaml: method: 'individual' gives every task a pack"),
     ],
 )
 def test_an_added_tasks_mistakes_are_named_as_its_file_has_them(

@@ -167,6 +167,17 @@ def test_a_distilled_task_is_held_against_its_teacher(faces: Path, tmp_path: Pat
     assert learnt["test"]["pairs"]["count"] == 24
 
 
+def test_other_pairs_make_a_new_reference(faces: Path, tmp_path: Path) -> None:
+    pairs = toys.pairs(faces, faces.parent / "some.csv")
+    settings = {"objective": "softmax"}
+    plan = within("id", faces, 1.0) | {"kind": "identity", "settings": settings}
+    recipe, cache = toys.recipe(plan | {"pairs": str(pairs)}), tmp_path / "cache"
+    stages(recipe, tmp_path / "one", cache)
+    assert stages(recipe, tmp_path / "two", cache)[0] != "id/reference-train"
+    toys.write_csv(pairs, toys.read_csv(pairs)[:-4])
+    assert stages(recipe, tmp_path / "three", cache)[0] == "id/reference-train"
+
+
 def test_distilling_without_a_trained_network_is_refused(faces: Path, tmp_path: Path) -> None:
     task = {**toys.task("identity", faces), "kind": "identity", "settings": {}}
     with pytest.raises(RecipeError, match=r"task 'identity': distilling needs .* key 'weights'"):

@@ -163,5 +163,5 @@ def _check(examples: Examples, broken: list[_Broken], max_broken: float) -> None
         first = "; ".join(entry.reason for entry in broken[:3])
         raise DataError(
             f"{examples.name}: at least {len(broken)} of {len(examples)} images are broken, more "
-            f"than max_broken = {max_broken:g} allows: {first}; mend them or raise max_broken"
+            f"than max_broken = {max_broken:g} allows: {first}; mend them or raise input.max_broken"
         )

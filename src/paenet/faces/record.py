@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from paenet.datasets.locating import inside
 from paenet.faces.errors import FacesError
 from paenet.faces.framing import Framing
-from paenet.files import replacing
+from paenet.files import clear_leftovers, replacing
 
 TABLE = "alignment.csv"
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -154,8 +154,7 @@ class Record:
             ) from None
         if len(whole) < len(data):  # what a kill cut off
             os.truncate(self._file, len(whole))
-        for leftover in self._out.rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        clear_leftovers(self._out.rglob(".*.tmp"))
 
     def _note(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

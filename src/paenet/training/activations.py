@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from paenet.files import replacing
 from paenet.training.data import Progress
 from paenet.training.errors import RunError
+from paenet.training.memory import enough_memory
 from paenet.training.randomness import generator
 from paenet.training.sources import ActivationSource, ImageSource
 
@@ -109,7 +110,8 @@ class Keeper:
     ) -> Iterator[tuple[str, Tensor]]:
         for name, stem in stems.items():
             # Anew for each: where this yields, inference mode ends, and takes autocast along.
-            with nullcontext() if self.exact else self.accelerator.autocast():
+            half = nullcontext() if self.exact else self.accelerator.autocast()
+            with half, enough_memory(f"stem {name!r} on batches of {self.batch} images"):
                 inputs = stem(inputs)
             yield name, inputs
             if name == last:

@@ -103,7 +103,9 @@ def add(
         )
         task, folder = recipe.tasks[0], _run_folder(path, recipe.tasks[0].name)
         if task.name in held.pack.tasks and not folder.exists():
-            raise RunError(f"{path}: has a task {task.name!r} already; remove it, or choose a name")
+            raise RunError(
+                f"{path}: has a task {task.name!r} already; remove it, or choose another name"
+            )
         source = None if weights is None else place_weights(weights, Path())
         base = base_of_pack(held.spec, held.about, source, recipe.seed, path, code=backbone)
         with open_session(

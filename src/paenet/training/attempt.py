@@ -66,11 +66,20 @@ class Attempt:
             picks=method.picks,
             seed=self._seed,
         )
-        if plan.start == "given" and given is not None and pack.base is not None:
+        later = pack.base is not None
+        if plan.start == "given" and given is not None and later:
             learner.warm_start(given)
         possible = [name for name in stems if name is not None]
         self.training = TaskTraining(
-            session, material, pack, learner, plan.budget, self._seed, threshold, possible
+            session,
+            material,
+            pack,
+            learner,
+            plan.budget,
+            self._seed,
+            threshold,
+            possible,
+            from_zero=later and plan.start == "given" and given is None,
         )
 
     def train(self) -> float:

@@ -209,8 +209,9 @@ def estimate_statistics(trainee: Trainee, batches: Batches, *, accelerator: Acce
     for step in range(min(STATISTICS, batches.epoch_steps)):
         seed = derive(batches.seed, batches.key, step, batches.process)
         seed_globally(seed, accelerator.device)
-        inputs, _ = batches(step, accelerator.device)
-        trainee.learner(inputs)
+        with enough_memory(batches.key):
+            inputs, _ = batches(step, accelerator.device)
+            trainee.learner(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     _agree_on_statistics(trainee, accelerator)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from paenet.files import replacing
+from paenet.files import clear_leftovers, replacing
 from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
@@ -67,8 +67,7 @@ class Journal:
             self._keep_order()
             if self.writes:
                 self._adopt_recipe()
-                for leftover in self.folder.glob(".*.tmp"):  # of writings that were killed
-                    leftover.unlink(missing_ok=True)
+                clear_leftovers(self.folder.glob(".*.tmp"))
         except BaseException:
             if self.writes:
                 self._lock.release()
@@ -182,8 +181,8 @@ class Journal:
                 self._done.clear()
             elif difference:
                 raise RunError(
-                    f"{self.folder}: holds a run of another recipe ({difference}); choose another "
-                    "directory, or the recipe that it was started with"
+                    f"{self.folder}: holds a run of another recipe ({_called(difference)}); choose "
+                    "another directory, or the recipe and options that it was started with"
                 )
         try:
             with replacing(path) as beside:
@@ -232,6 +231,13 @@ def _unwritable(path: Path, error: OSError) -> str:
         f"{path}: cannot be written ({error.strerror or error}); free some space or give the "
         "permission, or choose another directory"
     )
+
+
+def _called(difference: str) -> str:
+    """A difference in what is no part of a recipe, by the name under which it was given."""
+    names = {"run.limit": "--limit", "run.weights": "the weights", "run.rival": "the method"}
+    key, colon, values = difference.partition(":")
+    return f"{names.get(key, key)}{colon}{values}"
 
 
 def _difference(before: Any, now: Any, where: str = "") -> str | None:

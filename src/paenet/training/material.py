@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -119,6 +120,10 @@ class FacePairs:
     Attributes:
         name: of the data set: of the folder that the pairs file is in, or `lfw` for the official
             layout.
+        split: every distinct image once.
+        a, b: `(P,)` rows of `split`.
+        same: `(P,)` bool: one person.
+        fold: `(P,)` numbers of folds.
     """
 
     name: str
@@ -127,6 +132,11 @@ class FacePairs:
     b: Tensor
     same: Tensor
     fold: Tensor
+
+    def digest(self) -> str:
+        """Changes when a pair or an image could have."""
+        parts = [tensor.numpy().tobytes() for tensor in (self.a, self.b, self.same, self.fold)]
+        return hashlib.sha256(b"".join([self.split.hash.encode(), *parts])).hexdigest()[:24]
 
     def measure(
         self, network: nn.Module, view: View, batch: int, progress: Progress | None = None

@@ -116,7 +116,7 @@ def read_document(path: Path) -> Any:
         RecipeError: where it cannot be read, or is no YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe; check the path") from None
     except IsADirectoryError:
@@ -129,6 +129,23 @@ def read_document(path: Path) -> Any:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except (RecursionError, ValueError) as error:  # nested without end; a date of no calendar
         raise RecipeError(f"{path}: not YAML that can be read ({error})") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that takes no key twice: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            # A merged mapping (<<) gives what is not said beside it, and may come twice.
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} stands there twice", key.start_mark
+                    )
+                seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def parse_recipe(document: Any, *, name: str = "recipe", folder: Path = Path()) -> Recipe:
@@ -162,6 +179,11 @@ def parse_addition(document: Any, backbone: Backbone, *, name: str, folder: Path
     except ValidationError as error:
         text = explain(error, Recipe, within=("tasks", 0), beside=BESIDE)
         raise RecipeError(f"{name}: {text}") from None
+    if packing.method(recipe.method).separate:
+        raise RecipeError(
+            f"{name}: method: {recipe.method!r} gives every task a pack of its own; leave it out, "
+            "or use pae run"
+        )
     for key in ("size", "mean", "scale"):
         if getattr(recipe.input, key) is not None:
             raise RecipeError(f"{name}: input.{key}: the pack has one already; remove the key")

@@ -122,7 +122,7 @@ def _digest(session: Session, material: Material) -> str:
         "data": plan.data,
         "examples": [split.hash for _, split in material.splits()],
         "labels": [split.targets_hash() for _, split in material.splits()],
-        "pairs": plan.pairs,
+        "pairs": plan.pairs and [plan.pairs, material.pairs and material.pairs.digest()],
         "pretrain": None if plan.pretrain is None else plan.pretrain.model_dump(),
         "task": material.task.describe(),
         "budget": None if material.teacher else budget,

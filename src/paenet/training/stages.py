@@ -34,6 +34,7 @@ class TaskTraining:
 
     Args:
         threshold: that stages are judged by; None for a network that goals are measured against.
+        from_zero: free weights begin at zero, though the plan would have them begin elsewhere.
     """
 
     def __init__(
@@ -46,17 +47,16 @@ class TaskTraining:
         seed: int,
         threshold: Threshold | None = None,
         stems: Sequence[str] = (),
+        from_zero: bool = False,
     ) -> None:
         self.session = session
         self.material = material
         self._budget = budget
         self._seed = seed
-        self._start = _start_of(pack)
+        self._start = _start_of(pack, from_zero)
         self._threshold = threshold
         self._missing: Path | None = None  # the state that the learner should be in, where lost
         self._reached: float | None = None
-        with seeded(derive(seed, "criterion")):
-            self._criterion = material.task.criterion(session.features, material.training_targets)
         self.learner = learner
         self._pack = pack
         self._stems = stems
@@ -91,7 +91,12 @@ class TaskTraining:
             accelerator=self.session.accelerator,
             checkpoint=self.session.checkpoint,
             checkpoint_seconds=self.session.recipe.checkpoint_seconds,
-            origin={"plan": journal.plan(key), "pack": self._start},
+            origin={
+                "plan": journal.plan(key),
+                "pack": self._start,
+                # Each takes its share of every batch, and norms see that alone.
+                "processes": str(self.session.accelerator.num_processes),
+            },
             reporter=self.session.reporter,
         )
         if estimate and self._budget.statistics == "batch":
@@ -118,14 +123,17 @@ class TaskTraining:
     def pretrain(self, key: str) -> float:
         """Trains on the plan's other examples, with their own budget; as `stage` otherwise."""
         own, budget = self.material, self._budget
-        self.material = own.pretraining()
-        self._budget = self.material.plan.budget
-        self.__dict__.pop("_feed", None)
+        before = own.pretraining()
+        self._learn_from(before, before.plan.budget)
         try:
             return self.stage(key, self._budget.epochs, self._budget.rate)
         finally:
-            self.material, self._budget = own, budget
-            self.__dict__.pop("_feed", None)
+            self._learn_from(own, budget)
+
+    def _learn_from(self, material: Material, budget: Budget) -> None:
+        self.material, self._budget = material, budget
+        for name in ("_feed", "_criterion"):  # which weighs classes by how many there are of each
+            self.__dict__.pop(name, None)
 
     def widen(self, width: Any, seed: int) -> None:
         """Adds filters; the next stage trains them."""
@@ -226,6 +234,14 @@ class TaskTraining:
         return _state_file(self.session, key)
 
     @cached_property
+    def _criterion(self) -> nn.Module:
+        with seeded(derive(self._seed, "criterion")):
+            criterion = self.material.task.criterion(
+                self.session.features, self.material.training_targets
+            )
+        return criterion.to(self.session.accelerator.device)
+
+    @cached_property
     def _feed(self) -> Feed:
         """What is trained and with what; made when it is first needed, for a stem costs a pass."""
         return feed(self.session, self.material, self._pack, self.learner, self._stems)
@@ -236,14 +252,14 @@ class TaskTraining:
 
     def _place(self) -> None:
         place(self.learner, self.session.accelerator.device)
-        self._criterion.to(self.session.accelerator.device)
 
 
-def _start_of(pack: Pack) -> str:
+def _start_of(pack: Pack, from_zero: bool) -> str:
     """A short hash of what a learner starts from: where it is another, its stages are run anew."""
     widths = [width.width for width in pack.widths]
     tasks = [(name, pack.fingerprint(name)) for name in pack.tasks]
-    return hashlib.sha256(repr((pack.untouched, widths, tasks)).encode()).hexdigest()[:12]
+    facts = (pack.untouched, widths, tasks, *["from zero"] * from_zero)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 
 def forget_states(session: Session, task: str) -> None:
