@@ -3,13 +3,11 @@
 import errno
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from paenet.files import clear_leftovers, replacing
+from paenet.files import replacing
 
 
 def test_the_new_content_takes_the_old_ones_place_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -91,17 +89,3 @@ def test_an_error_about_another_file_keeps_that_files_name(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError) as missing, replacing(tmp_path / "copy") as beside:
         beside.write_bytes(source.read_bytes())
     assert missing.value.filename == str(source)
-
-
-def test_what_a_killed_process_left_is_cleared_and_what_another_writes_stays(
-    tmp_path: Path,
-) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as writer:
-        beside = tmp_path / f".{writer.pid}.0badcafe.tmp"
-        beside.write_bytes(b"half")
-        (tmp_path / ".hidden.txt").write_bytes(b"the user's")
-        clear_leftovers(tmp_path.iterdir())
-        assert beside.exists()
-        writer.communicate(b"\n")
-    clear_leftovers(tmp_path.iterdir())
-    assert [path.name for path in tmp_path.iterdir()] == [".hidden.txt"]

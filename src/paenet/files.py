@@ -1,9 +1,8 @@
 """Files that are replaced whole or not at all."""
 
 import os
-import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,29 +36,6 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # the body has told, of a file in the way for example
             beside.unlink(missing_ok=True)
-
-
-def clear_leftovers(files: Iterable[Path]) -> None:
-    """Removes those of some files that `replacing` has left where its process was killed.
-
-    What another process is writing stays.
-    """
-    for file in files:
-        if file.name.startswith(".") and file.name.endswith(".tmp") and not _is_written(file):
-            file.unlink(missing_ok=True)
-
-
-def _is_written(file: Path) -> bool:
-    named = re.fullmatch(r"\.(\d+)\.[0-9a-f]{8}\.tmp", file.name)
-    if named is None or int(named[1]) == os.getpid() or os.name != "posix":
-        return False
-    try:
-        os.kill(int(named[1]), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it lives, and is another user's
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -129,7 +129,8 @@ def test_ctrl_c_ends_with_130_and_says_that_the_same_command_goes_on(
         assert done.code == 130
         assert done.out == ""
         assert done.err == (
-            "pae: stopped; what was done is kept, the same command goes on from there\n"
+            "pae: stopped; a run, addition, comparison or alignment goes on from there when it is "
+            "started again\n"
         )
 
 

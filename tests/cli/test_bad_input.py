@@ -92,7 +92,9 @@ def test_a_broken_image_is_named_and_once_mended_the_same_command_goes_on(
     image = own.parent / "train" / "3-2.png"
     whole = image.read_bytes()
     spoil(image)
-    run.refuses(own, "1 of 48 images", f"{image}: {reason}", "; mend them or raise max_b", data=own)
+    run.refuses(
+        own, "1 of 48 images", f"{image}: {reason}", "; mend them or raise input.max_b", data=own
+    )
     image.write_bytes(whole)
     assert run.ask(own).code == 0
     assert list(toys.fingerprints(run.pack)) == ["a", "b"]

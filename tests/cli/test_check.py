@@ -71,6 +71,16 @@ def test_a_file_that_cannot_be_read_breaks_the_first_law(pack: Path, pae: Pae) -
     assert pack.read_bytes() == before
 
 
+def test_a_file_that_is_no_pack_is_a_finding_whoever_builds_its_network(
+    pack: Path, pae: Pae
+) -> None:
+    pack.write_bytes(pack.read_bytes()[:100])
+    for own in ((), OWN):
+        done = pae("check", pack, *own, "--json")
+        assert done.code == 1
+        assert parsed(done.out)["ok"] is False
+
+
 def test_without_the_users_own_code_its_laws_are_skipped_and_said_to_be(
     pack: Path, pae: Pae
 ) -> None:

@@ -72,6 +72,8 @@ def test_an_identity_is_judged_on_pairs(pack: Path, faces: Path, pae: Pae) -> No
     assert list(found["metrics"]) == ["pairs", "pairs_mean_subtracted"]
     shown = pae(*arguments).out
     assert "pairs_mean_subtracted" in shown
+    threshold = found["metrics"]["pairs"]["threshold"]
+    assert f"pairs: one person from a cosine of {threshold:.3f} on" in shown
     assert "(test)" not in shown
     assert document(pae(*arguments, "--limit", "12", "--json"))["count"] == 12
 

@@ -14,7 +14,9 @@ from paenet.cli.output import Json, emit
 
 def add(
     file: Pack,
-    task: Annotated[Path, typer.Option(help="YAML with the keys of one task of a recipe.")],
+    task: Annotated[
+        Path, typer.Option(metavar="T.yaml", help="YAML with the keys of one task of a recipe.")
+    ],
     weights: Weights = None,
     backbone: Own = None,
     limit: Limit = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from paenet.cli.output import Json, emit, table
+from paenet.cli.output import Json, emit, printable, table
 
 
 def align(
@@ -79,7 +79,8 @@ def align(
         for path, reason in report.broken:
             print(f"broken: {path}: {reason}")
         if report.gone:
-            print(f"Remove what is no longer wanted, the first: {out / report.gone[0]}")
+            first = printable(str(out / report.gone[0]))
+            print(f"Remove what is no longer wanted, the first: {first}")
         print(f"{report.seconds:.1f} seconds; every photograph is in {report.table}")
 
     emit(document, as_json, show)

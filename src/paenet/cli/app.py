@@ -99,7 +99,11 @@ def main() -> None:
     except TyperException as error:
         code = _fail(error.format_message(), error)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; what was done is kept, the same command goes on from there", None)
+        _fail(
+            "stopped; a run, addition, comparison or alignment goes on from there when it is "
+            "started again",
+            None,
+        )
         code = 130
     except OSError as error:
         code = _fail(_of_the_system(error), error)

@@ -14,9 +14,10 @@ def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
     """Verify digests, owners and fingerprints; exit 1 if anything is wrong."""
     from paenet import packfile, training
 
-    builder = None
-    if backbone is not None:
+    try:
         builder = training.own_builder(file, backbone)
+    except packfile.PackFileError:  # which is what the check will find
+        builder = None
     report = packfile.check(file, backbone=builder)
 
     def show() -> None:

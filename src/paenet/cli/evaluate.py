@@ -67,6 +67,9 @@ def evaluate(
         place = data if dataset is None else f"{dataset} in {data}"
         part = "" if "pairs" in found["metrics"] else f" ({split})"
         table(f"{whose} on {place}{part}", ("metric", "value", "examples"), rows)
+        for name, metric in found["metrics"].items():
+            if "threshold" in metric:
+                print(f"{name}: one person from a cosine of {metric['threshold']:.3f} on")
         if found["broken"]:
             path, reason = found["broken"][0]
             first = printable(f"{path}: {reason}")

@@ -23,7 +23,7 @@ def init(
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Make a pack with the dense base as task 1, not yet pruned."""
+    """Make a pack whose first task is a given network."""
     from paenet import training
 
     training.init(out, backbone, weights=weights, name=name, release=release)

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from paenet.datasets.locating import inside
 from paenet.faces.errors import FacesError
 from paenet.faces.framing import Framing
-from paenet.files import clear_leftovers, replacing
+from paenet.files import replacing
 
 TABLE = "alignment.csv"
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -154,7 +154,8 @@ class Record:
             ) from None
         if len(whole) < len(data):  # what a kill cut off
             os.truncate(self._file, len(whole))
-        clear_leftovers(self._out.rglob(".*.tmp"))
+        for leftover in self._out.rglob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     def _note(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

@@ -100,7 +100,11 @@ class Base:
 
     def about(self) -> dict[str, Any]:
         """What a file keeps of it."""
-        view = {"size": self.view.size, "mean": self.view.mean, "scale": self.view.scale}
+        view = {
+            "size": self.view.size,
+            "mean": float(self.view.mean),
+            "scale": float(self.view.scale),
+        }
         return {"input": view, "weights": self.weights}
 
 

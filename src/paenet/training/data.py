@@ -110,7 +110,8 @@ def split_examples(plan: TaskPlan, split: str) -> Examples:
     if len(examples) < 2:
         raise RecipeError(
             f"task {plan.name!r}: split {split!r} of {examples.name} has {len(examples)} example; "
-            "give at least 2"
+            "give at least 2 (of images without a split, one in ten is drawn for validation, and "
+            "one for the test)"
         )
     return examples
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from paenet.files import clear_leftovers, replacing
+from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.recipe import Recipe, dump_recipe
 
@@ -67,7 +67,8 @@ class Journal:
             self._keep_order()
             if self.writes:
                 self._adopt_recipe()
-                clear_leftovers(self.folder.glob(".*.tmp"))
+                for leftover in self.folder.glob(".*.tmp"):  # of writings that were killed
+                    leftover.unlink(missing_ok=True)
         except BaseException:
             if self.writes:
                 self._lock.release()

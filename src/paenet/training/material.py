@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,7 @@ class FacePairs:
     ) -> dict[str, dict[str, Any]]:
         """Accuracy over the folds, plain and with the mean embedding subtracted.
 
+        Beside each, the mean `threshold` of the cosine from which on faces are one person's.
         Embeddings of a face and its mirror image are averaged. Nothing is chosen on the fold that
         is judged: neither threshold nor mean.
         """
@@ -165,7 +167,8 @@ class FacePairs:
                 self.fold.numpy(),
                 subtract_mean=subtract,
             )
-            found[name] = metric_as_json(result.metric())
+            threshold = fmean(result.thresholds)  # each chosen on the other folds
+            found[name] = metric_as_json(result.metric()) | {"threshold": threshold}
         return found
 
 
