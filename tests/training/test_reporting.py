@@ -112,6 +112,12 @@ def test_published_parts_are_added_up_where_no_sum_is_published(tmp_path: Path) 
     assert files["identity + gender + age"]["mb"] == pytest.approx(97.28, abs=0.01)
 
 
+def test_the_method_is_that_of_the_tasks_after_the_first(tmp_path: Path) -> None:
+    tasks = {name: notes("adience", 0.9, accuracy=0.8) for name in ("first", "second")}
+    tasks["second"]["method"] = "cpg"
+    assert report(put(tmp_path / "run", **tasks))["method"] == "cpg"
+
+
 def test_identity_is_what_face_pairs_say_where_there_are_any(tmp_path: Path) -> None:
     tested = {"verification": 0.5, "pairs": 0.8, "pairs_mean_subtracted": 0.9}
     run = put(tmp_path / "run", identity=notes("vggface2", None, "verification", **tested))

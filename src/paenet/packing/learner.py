@@ -343,9 +343,8 @@ class Learner(nn.Module):
                 module.eval()
         if self.split is not None:
             owned = self.owned()
-            for (
-                layer
-            ) in self.split.layers:  # nothing there to train: no gradient needs to get so far
+            # Nothing there to train: no gradient needs to get so far.
+            for layer in self.split.layers:
                 owned[layer][0].requires_grad_(False)
 
     def _take(self, shape: Reshaped, width: Width) -> None:

@@ -77,7 +77,7 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
     if not files:
         raise RunError(f"{path}: no pack in it; give the directory of a run, or a pack file")
     tasks: dict[str, dict[str, Any]] = {}
-    methods = set()
+    methods: set[str] = set()
     expansions = []
     for file in files:
         held = packfile.read(file, backbone=own_builder(file, backbone))
@@ -87,7 +87,9 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
                 "mb": account["tasks"][name]["paper_mib"],
                 "alone_mb": account["tasks"][name]["separate_mib"],
             }
-            methods.add(str(task.notes.get("method") or ""))
+        # The first may come from a run of another method to which it is the same.
+        packed = list(held.pack.tasks.values())
+        methods |= {str(task.notes.get("method") or "") for task in packed[1:] or packed}
         totals = [task["total"] for task in account["tasks"].values()]
         expansions += [account["total"] / totals[0]] if totals else []
     if not tasks:

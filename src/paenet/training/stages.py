@@ -78,6 +78,7 @@ class TaskTraining:
         self.refuse_missing()
         for theta, _ in self.learner.owned().values():
             theta.requires_grad_(self._budget.weights == "train")
+        self.learner.train()  # what is the base's asks for no gradients, before processes share it
         trainee = Trainee(
             self._feed.network,
             self._criterion,
