@@ -200,6 +200,15 @@ def test_people_that_make_no_pairs_are_refused_before_anything_is_trained(
     assert "a/train" not in toys.entries(tmp_path / "run")
 
 
+def test_a_part_of_the_data_without_pairs_is_refused_before_anything_is_trained(
+    faces: Path, tmp_path: Path
+) -> None:
+    identity = toys.task("id", faces, kind="identity", settings={"objective": "softmax"})
+    with pytest.raises(TaskError, match=r"verification needs four people.*; raise --limit"):
+        training.run(toys.recipe(identity), tmp_path / "run", limit=3)
+    assert "id/train" not in toys.entries(tmp_path / "run")
+
+
 def test_pairs_that_leave_no_fold_to_choose_by_are_refused_before_anything_is_trained(
     faces: Path, tmp_path: Path
 ) -> None:

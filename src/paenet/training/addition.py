@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from paenet import packfile, packing
 from paenet.datasets import origins, pairs_at
 from paenet.packing import Pack
-from paenet.tasks import check_folds
+from paenet.tasks import TaskError, check_folds
 from paenet.training.algorithm import learn
 from paenet.training.base import Base
 from paenet.training.channels import check_channels
@@ -101,6 +101,7 @@ def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
 
     Raises:
         DataError: as `open_material`.
+        TaskError: where nothing could be measured on the part of the data that is taken.
     """
     teacher = _teacher(session, base) if make_task(plan).label is None else None
     material = open_material(
@@ -113,6 +114,8 @@ def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
         teacher=teacher,
         watch=session.reporter.count,
     )
+    if session.limit is not None:  # `check_data` could not know what a part of the data holds
+        _check_measurable(material)
     for data, split in (("data", material.train), ("data to start with", material.pretrain)):
         if split is not None and split.skipped:
             session.reporter.say(f"{plan.name}: of the {data}, {split.skipped.summary()}")
@@ -124,6 +127,16 @@ def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
                 f"the first: {path}: {reason}"
             )
     return material
+
+
+def _check_measurable(material: Material) -> None:
+    """Refuses a part of the data on which nothing could be measured, before anything is trained."""
+    for split in (material.val, material.test):
+        try:
+            if split.targets is not None:
+                material.task.check_measurable(split.targets)
+        except TaskError as error:
+            raise TaskError(f"{error}; raise --limit") from None
 
 
 def _teacher(session: Session, base: Base) -> nn.Module:
