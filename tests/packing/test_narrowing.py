@@ -57,6 +57,21 @@ def test_a_narrower_task_is_what_was_learnt_and_leaves_the_others_alone(builder:
     promise.check(pack)
 
 
+def test_the_width_of_a_removed_task_goes_with_it() -> None:
+    pack, promise = packed(batch_norm), Promise()
+    teach(pack, "base")
+    narrowed(pack, "small", 0.5)
+    narrowed(pack, "smaller", 0.4)
+    for name in ("base", "smaller"):
+        promise.make(pack, name)
+    assert len(pack.widths) == 3
+    pack.remove("small")
+    assert [width.width for width in pack.widths] == [0.4, 1.0]
+    promise.check(pack)
+    pack.remove("smaller")
+    assert [width.width for width in pack.widths] == [1.0]
+
+
 def test_channels_that_nothing_takes_in_go_first() -> None:
     pack = packed(batch_norm)
     teach(pack, "base")

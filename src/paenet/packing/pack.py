@@ -204,6 +204,18 @@ class Pack:
             layer.theta[mine] = 0
             layer.owner[mine] = FREE
         del self.tasks[name]
+        self._forget_widths()
+
+    def _forget_widths(self) -> None:
+        """Keeps, of widths that no task has, the widest, where new tasks begin, and the given one.
+
+        A pack whose tasks come and go would have more and more of them.
+        """
+        used = {task.width for task in self.tasks.values()} | {len(self.widths) - 1}
+        kept = [at for at, width in enumerate(self.widths) if at in used or width.width == 1.0]
+        for task in self.tasks.values():
+            task.width = kept.index(task.width)
+        self.widths = [self.widths[at] for at in kept]
 
     def materialize(self, name: str) -> nn.Sequential:
         """Task `name` as a plain network, in evaluation mode: `backbone`, then `head`.
