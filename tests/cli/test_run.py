@@ -154,7 +154,8 @@ def test_after_ctrl_c_the_same_command_goes_on_and_ends_with_the_same_fingerprin
     assert done.code == 130
     assert done.out == ""
     assert done.err.splitlines()[-1] == (
-        "pae: stopped; what was done is kept, the same command goes on from there"
+        "pae: stopped; a run, addition, comparison or alignment goes on from there when it is "
+        "started again"
     )
     assert list(toys.fingerprints(tmp_path / "stopped" / "pack.pae")) == ["a"]
     with monkeypatch.context() as patch:
