@@ -9,14 +9,31 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
-from paenet.packing.layout import join
+from paenet.packing.layout import join, refuse_hooked, refuse_hooked_layers
 
 if TYPE_CHECKING:
     from paenet.packing.learner import Learner
     from paenet.packing.pack import Pack
 
 
-def refuse_stale(pack: Pack, learner: Learner, widest: nn.Module) -> None:
+def refuse_unfit(pack: Pack, learner: Learner, widest: nn.Module) -> None:
+    """Refuses a learner that cannot become a part of its pack as it is.
+
+    Args:
+        widest: the pack's widest network when the learner started.
+
+    Raises:
+        PackingError: where the pack changed meanwhile, or the learner holds what a pack cannot.
+    """
+    _refuse_stale(pack, learner, widest)
+    _refuse_rebuilt(learner)
+    refuse_cast(pack, learner)
+    refuse_hooked(learner.head)
+    refuse_hooked_layers(learner.backbone)
+    _refuse_not_finite(learner)
+
+
+def _refuse_stale(pack: Pack, learner: Learner, widest: nn.Module) -> None:
     """Refuses a learner that started from another state of the pack than its own place needs.
 
     Args:
@@ -57,7 +74,7 @@ def refuse_cast(pack: Pack, learner: Learner) -> None:
             )
 
 
-def refuse_rebuilt(learner: Learner) -> None:
+def _refuse_rebuilt(learner: Learner) -> None:
     """Refuses a learner whose backbone has other modules than its network: they would be lost.
 
     Raises:
@@ -89,7 +106,7 @@ def refuse_rebuilt(learner: Learner) -> None:
 
 
 @torch.no_grad()
-def refuse_not_finite(learner: Learner) -> None:
+def _refuse_not_finite(learner: Learner) -> None:
     """Refuses a learner that has diverged: no file could hold its values.
 
     Raises:

@@ -8,17 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from paenet.errors import suggest
-from paenet.packing.adoption import (
-    merge,
-    refuse_cast,
-    refuse_not_finite,
-    refuse_rebuilt,
-    refuse_stale,
-)
+from paenet.packing.adoption import merge, refuse_unfit
 from paenet.packing.assembling import assemble
 from paenet.packing.errors import PackingError
 from paenet.packing.fingerprint import fingerprint_of
-from paenet.packing.layout import Layout, join, layout_of, refuse_hooked, refuse_hooked_layers
+from paenet.packing.given import given_state
+from paenet.packing.layout import Layout, join, layout_of, refuse_hooked
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
 from paenet.packing.parts import FREE, MOST_TASKS, PackedLayer, PackedTask, PackWidth
@@ -66,7 +61,7 @@ class Pack:
             )
         self.layout: Layout = layout_of(network)
         self.example = None if example is None else example[:1].detach().to("meta")
-        state = _given_state(network, weights)
+        state = given_state(network, weights)
         self._given = {key: state[key].detach().cpu().clone() for key in self.layout.private}
         self.layers: dict[str, PackedLayer] = {}
         for name in self.layout.packed:
@@ -335,12 +330,7 @@ class Pack:
                 the learner holds what a pack cannot: hooks, other layers than its network's, values
                 that are not finite.
         """
-        refuse_stale(self, learner, widest)
-        refuse_rebuilt(learner)
-        refuse_cast(self, learner)
-        refuse_hooked(learner.head)
-        refuse_hooked_layers(learner.backbone)
-        refuse_not_finite(learner)
+        refuse_unfit(self, learner, widest)
         slot = self.free_slot()
         layers = {name: merge(self, learner, name, slot) for name in self.layers}
         task = PackedTask(
@@ -403,23 +393,3 @@ class Pack:
             return self.tasks[name]
         except KeyError:
             raise PackingError(f"no task {name!r} in the pack{suggest(name, self.tasks)}") from None
-
-
-def _given_state(network: nn.Module, weights: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-    """The network's own state with `weights` put over it, which must fit."""
-    state = network.state_dict()
-    if weights is None:
-        return state
-    for key, tensor in weights.items():
-        if key not in state:
-            raise PackingError(f"weights: the backbone has no tensor {key!r}")
-        if tensor.shape != state[key].shape:
-            raise PackingError(
-                f"weights: {key!r} has shape {list(tensor.shape)}, the backbone's has "
-                f"{list(state[key].shape)}"
-            )
-    # The one thing that weights may leave out: how many batches a norm has seen.
-    absent = [k for k in state if k not in weights and not k.endswith("num_batches_tracked")]
-    if absent:
-        raise PackingError(f"weights: {absent[0]!r} is missing")
-    return {key: weights.get(key, value).to(value.dtype) for key, value in state.items()}
