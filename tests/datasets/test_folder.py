@@ -1,5 +1,7 @@
 """Folders name classes and splits; without splits, an image's path draws its own."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,22 @@ def test_an_image_keeps_its_split_when_others_come(tmp_path: Path) -> None:
     after = read_folder(tmp_path)
     splits = dict(zip(after.paths, after.columns["split"], strict=True))
     assert tuple(splits[path] for path in before.paths) == before.columns["split"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "plain/a.png", "plain/2023/b.png")
+    plain = os.scandir
+
+    def scandir(path: object) -> object:
+        if str(path).endswith("2023"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"2023: Permission denied; check the path"):
+        read_folder(tmp_path)
 
 
 def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from paenet.datasets.drawing import three_ways
 from paenet.datasets.errors import DataError
@@ -103,7 +104,7 @@ def _images(folder: Path, above: int) -> Iterator[Path]:
         homes = [entry for entry in entries if entry.is_dir()]
         yield from _of_images(folder, (entry for entry in entries if not entry.is_dir()))
     for home in homes:
-        for parent, folders, files in os.walk(home):
+        for parent, folders, files in os.walk(home, onerror=_refuse):
             folders[:] = [name for name in folders if not name.startswith(".")]
             yield from _of_images(folder, (Path(parent, name) for name in files))
 
@@ -118,4 +119,8 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
-        raise DataError(f"{folder}: {error.strerror or error}; check the path") from None
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: {error.strerror or error}; check the path") from None
