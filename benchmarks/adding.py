@@ -23,7 +23,7 @@ import yaml
 
 from benchmarks.recording import record
 from paenet import packfile, training
-from paenet.training.recipe import BESIDE
+from paenet.training.recipe.recipe import BESIDE
 
 
 def measure(run: Path, recipe: Path, task: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
-from paenet.training import stages
+from paenet.training.algorithm import stages
 from tests.cli.answers import OWN, contents, document, refusal, small, sound
 from tests.cli.conftest import Pae
 from tests.training import toys

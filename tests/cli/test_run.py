@@ -8,7 +8,7 @@ import yaml
 from safetensors.torch import save_file
 
 from paenet import training
-from paenet.training import stages
+from paenet.training.algorithm import stages
 from tests.cli.answers import OWN, contents, document, parsed, refusal, sound
 from tests.cli.conftest import Pae
 from tests.training import toys

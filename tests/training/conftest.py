@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from paenet.training.data import Split
-from paenet.training.material import Material
-from paenet.training.sources import Source
+from paenet.training.examples.data import Split
+from paenet.training.examples.material import Material
+from paenet.training.examples.sources import Source
 from tests.training import toys
 
 Measure = Callable[[Callable[[nn.Module], float]], None]

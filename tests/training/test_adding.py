@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from paenet import packfile, training
-from paenet.training import GoalMissed, RunError, addition, stages
-from paenet.training.progress import Silent
+from paenet.training import GoalMissed, RunError
+from paenet.training.algorithm import addition, stages
+from paenet.training.records.progress import Silent
 from tests.packfile.files import Scaled
 from tests.training import toys
 

@@ -10,8 +10,8 @@ from torch import nn
 from paenet import backbones, training
 from paenet.packfile import BackboneSpec
 from paenet.training.base import Base, base_of_pack, base_of_recipe, view_of
-from paenet.training.data import View
 from paenet.training.errors import RunError
+from paenet.training.examples.data import View
 from tests.training import toys
 
 FACES = Path("/faces.csv")

@@ -22,13 +22,13 @@ import yaml
 from torch import nn
 
 from paenet import packfile, training
-from paenet.training import addition, stages
-from paenet.training.data import Split
-from paenet.training.journal import Journal
-from paenet.training.material import Material
-from paenet.training.progress import Silent
-from paenet.training.sources import Source
-from paenet.training.stages import TaskTraining
+from paenet.training.algorithm import addition, stages
+from paenet.training.algorithm.stages import TaskTraining
+from paenet.training.examples.data import Split
+from paenet.training.examples.material import Material
+from paenet.training.examples.sources import Source
+from paenet.training.records.journal import Journal
+from paenet.training.records.progress import Silent
 from tests.training import toys
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from paenet.backbones.width import channels
 from paenet.packing import Learner
 from paenet.tasks import Metric
 from paenet.training import Silent
-from paenet.training.material import metric_as_json
+from paenet.training.examples.material import metric_as_json
 
 BACKBONE = "tests.training.toys:tiny"
 SIZE = 16

@@ -1,24 +1,27 @@
 """Algorithm 1: recipes, goals, stages, the loop, records, and going on where a run stopped."""
 
 from paenet.training.adding import add, init, remove
-from paenet.training.caching import KINDS as CACHE_KINDS
-from paenet.training.caching import cache_sizes, clear_cache
 from paenet.training.calibration import calibration_images
 from paenet.training.comparison import FILE as COMPARISON
 from paenet.training.comparison import compare, recipes_of
-from paenet.training.environment import cache_folder, versions
 from paenet.training.errors import GoalMissed, RecipeError, RunError
-from paenet.training.journal import read_record
 from paenet.training.judging import judge
-from paenet.training.literature import published_figures
+from paenet.training.machine import KINDS as CACHE_KINDS
+from paenet.training.machine import cache_folder, cache_sizes, clear_cache, versions
 from paenet.training.opening import own_builder
-from paenet.training.plan import TaskPlan
-from paenet.training.progress import Live, Reporter, Silent
 from paenet.training.quickstart import quickstart
-from paenet.training.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, place_weights
-from paenet.training.reporting import report
+from paenet.training.recipe import (
+    Recipe,
+    TaskPlan,
+    at_fold,
+    dump_recipe,
+    load_recipe,
+    parse_recipe,
+    place_weights,
+    up_to,
+)
+from paenet.training.records import Live, Reporter, Silent, published_figures, read_record, report
 from paenet.training.run import run
-from paenet.training.varying import at_fold, up_to
 
 __all__ = [
     "CACHE_KINDS",

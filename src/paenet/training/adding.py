@@ -11,13 +11,18 @@ from torch import nn
 
 from paenet import packfile, tasks
 from paenet.packing import Pack, PackingError
-from paenet.training.addition import add_task, check_material
+from paenet.training.algorithm import add_task, check_material
 from paenet.training.base import base_of_pack, base_of_recipe
 from paenet.training.errors import RunError
-from paenet.training.given import Backbone
 from paenet.training.opening import changing, own_builder
-from paenet.training.progress import Reporter
-from paenet.training.recipe import parse_addition, parse_recipe, place_weights, read_document
+from paenet.training.recipe import (
+    Backbone,
+    parse_addition,
+    parse_recipe,
+    place_weights,
+    read_document,
+)
+from paenet.training.records import Reporter
 from paenet.training.run import open_session
 
 

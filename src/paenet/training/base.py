@@ -14,11 +14,10 @@ from paenet import backbones
 from paenet.packfile import BackboneSpec
 from paenet.packing import Pack, seeded
 from paenet.packing.widening import Builder, skeleton_of
-from paenet.training.data import View
 from paenet.training.errors import RunError
-from paenet.training.given import Input
-from paenet.training.randomness import derive
-from paenet.training.recipe import Recipe
+from paenet.training.examples import View
+from paenet.training.machine import derive
+from paenet.training.recipe import Input, Recipe
 
 
 @dataclass(frozen=True)

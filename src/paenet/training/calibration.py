@@ -10,9 +10,9 @@ from paenet import packfile
 from paenet.datasets import open_examples
 from paenet.datasets.sources import Spec
 from paenet.training.base import view_of
-from paenet.training.data import decode, spaced
-from paenet.training.environment import cache_folder
-from paenet.training.given import Input
+from paenet.training.examples import decode, spaced
+from paenet.training.machine import cache_folder
+from paenet.training.recipe import Input
 
 
 def calibration_images(

@@ -17,13 +17,18 @@ from paenet.packing import Pack
 from paenet.packing.widening import Builder
 from paenet.tasks import Identity
 from paenet.training.base import view_of
-from paenet.training.data import View, decode, spaced
-from paenet.training.environment import cache_folder
 from paenet.training.errors import RunError
-from paenet.training.evaluate import predict
-from paenet.training.given import Input
-from paenet.training.material import metric_as_json, open_pairs
-from paenet.training.sources import ImageSource
+from paenet.training.examples import (
+    ImageSource,
+    View,
+    decode,
+    metric_as_json,
+    open_pairs,
+    predict,
+    spaced,
+)
+from paenet.training.machine import cache_folder
+from paenet.training.recipe import Input
 
 
 def judge(

@@ -11,8 +11,8 @@ from torch import nn
 
 from paenet import backbones, packfile
 from paenet.packing.widening import Builder, Width
-from paenet.training.environment import launched
 from paenet.training.errors import RunError
+from paenet.training.machine import launched
 
 
 def own_builder(path: str | Path, name: str | None) -> Builder | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from paenet.training.progress import Reporter
 from paenet.training.recipe import Recipe, parse_recipe
+from paenet.training.records import Reporter
 from paenet.training.run import run
 
 

@@ -12,14 +12,12 @@ from accelerate.state import AcceleratorState
 
 from paenet import packfile, packing
 from paenet.packing import Pack
-from paenet.training.addition import add_task, check_material
+from paenet.training.algorithm import add_task, check_material
 from paenet.training.base import Base, base_of_recipe
-from paenet.training.environment import cache_folder, launched, versions
-from paenet.training.journal import Journal
+from paenet.training.machine import cache_folder, choose_precision, is_emulated, launched, versions
 from paenet.training.opening import reserving
-from paenet.training.precision import choose_precision, is_emulated
-from paenet.training.progress import Reporter, Silent
 from paenet.training.recipe import Recipe
+from paenet.training.records import Journal, Reporter, Silent
 from paenet.training.session import Session
 
 PACK = "pack.pae"

@@ -9,11 +9,10 @@ from accelerate import Accelerator
 
 from paenet.datasets import Augment
 from paenet.packing import Method
-from paenet.training.data import View
-from paenet.training.journal import CHECKPOINT, Journal
-from paenet.training.precision import Precision
-from paenet.training.progress import Reporter
+from paenet.training.examples import View
+from paenet.training.machine import Precision
 from paenet.training.recipe import Recipe
+from paenet.training.records import CHECKPOINT, Journal, Reporter
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from paenet.files import replacing
 from paenet.packing import METHODS, method
-from paenet.training.environment import launched
-from paenet.training.journal import RECORD
-from paenet.training.progress import Reporter
+from paenet.training.machine import alone, launched
 from paenet.training.recipe import Recipe
+from paenet.training.records import RECORD, Reporter
 from paenet.training.run import PACK, run
-from paenet.training.waiting import alone
 
 FOLDER = "first"
 

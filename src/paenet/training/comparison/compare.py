@@ -16,11 +16,10 @@ from paenet.training.comparison.course import Course, courses_of
 from paenet.training.comparison.report import FILE, Report
 from paenet.training.comparison.side_by_side import finished
 from paenet.training.comparison.terms import checked
-from paenet.training.environment import launched
 from paenet.training.errors import RecipeError, RunError
-from paenet.training.precision import choose_precision
-from paenet.training.progress import Reporter, Silent
+from paenet.training.machine import choose_precision, launched
 from paenet.training.recipe import Recipe
+from paenet.training.records import Reporter, Silent
 from paenet.training.rivals import RIVALS
 
 

@@ -13,8 +13,8 @@ from paenet.training.base import base_of_recipe
 from paenet.training.comparison.beginning import begin
 from paenet.training.comparison.outcome import outcome_of_packs, outcome_of_rival
 from paenet.training.comparison.terms import on_equal_terms, order_matters
-from paenet.training.progress import Reporter
 from paenet.training.recipe import Recipe
+from paenet.training.records import Reporter
 from paenet.training.rivals import rival, run_rival
 from paenet.training.run import run
 

@@ -16,9 +16,9 @@ from paenet.packfile.accounting import MIB, VALUE_BYTES
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
 from paenet.training.errors import RunError
-from paenet.training.journal import read_record
+from paenet.training.loop import halved
+from paenet.training.records import read_record
 from paenet.training.rivals import Rival, files_of
-from paenet.training.state import halved
 
 SPLITS = ("val", "test")
 FREE = "(free)"  # no task's name

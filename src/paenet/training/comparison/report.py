@@ -13,8 +13,8 @@ from filelock import FileLock
 from paenet.files import replacing
 from paenet.training.comparison.summary import by_order
 from paenet.training.comparison.terms import on_equal_terms
-from paenet.training.environment import versions
 from paenet.training.errors import RunError
+from paenet.training.machine import versions
 from paenet.training.recipe import Recipe
 
 FILE = "comparison.json"

@@ -14,7 +14,7 @@ import torch
 from paenet.errors import PaenetError
 from paenet.training.comparison.course import Course
 from paenet.training.errors import RunError
-from paenet.training.progress import Reporter, Silent
+from paenet.training.records import Reporter, Silent
 from paenet.workers import become_worker
 
 Outcomes = list[dict[str, Any]]

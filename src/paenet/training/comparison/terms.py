@@ -10,9 +10,17 @@ from paenet import packing
 from paenet.errors import suggest
 from paenet.packing import NATIVE, Method
 from paenet.training.errors import RecipeError
-from paenet.training.given import Activations
-from paenet.training.plan import Budget, Channels, Goal, Prune, TaskPlan, Values, Widen
-from paenet.training.recipe import Recipe
+from paenet.training.recipe import (
+    Activations,
+    Budget,
+    Channels,
+    Goal,
+    Prune,
+    Recipe,
+    TaskPlan,
+    Values,
+    Widen,
+)
 from paenet.training.rivals import RIVALS, rival
 
 Rated = TypeVar("Rated", Budget, Channels, Prune, Values)

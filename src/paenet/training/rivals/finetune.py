@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from paenet.training.material import Material
-from paenet.training.plan import TaskPlan
+from paenet.training.examples import Material
+from paenet.training.loop import under
+from paenet.training.recipe import TaskPlan
 from paenet.training.rivals.rival import Kept, Lesson, Rival, Start
-from paenet.training.state import under
 
 
 class FineTune(Rival):

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from paenet.training.batches import Batches
 from paenet.training.errors import RecipeError
-from paenet.training.fit import Stage, Trainee
-from paenet.training.material import Material
+from paenet.training.examples import Material
+from paenet.training.loop import Batches, Stage, Trainee
 from paenet.training.rivals.finetune import FineTune
 from paenet.training.rivals.rival import Lesson
 

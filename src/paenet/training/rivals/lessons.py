@@ -7,19 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from paenet.training.addition import check_data, material_of
+from paenet.training.algorithm import check_data, material_of
 from paenet.training.base import base_of_recipe
-from paenet.training.data import place
 from paenet.training.errors import RunError
-from paenet.training.fit import fit
-from paenet.training.material import Material
-from paenet.training.plan import TaskPlan
-from paenet.training.progress import Reporter
-from paenet.training.recipe import Recipe
+from paenet.training.examples import Material, place
+from paenet.training.loop import fit, halved, load_tensors, save_tensors
+from paenet.training.recipe import Recipe, TaskPlan
+from paenet.training.records import Reporter
 from paenet.training.rivals.rival import Kept, Rival, Start
 from paenet.training.run import open_session
 from paenet.training.session import Session
-from paenet.training.state import halved, load_tensors, save_tensors
 
 
 def run_rival(

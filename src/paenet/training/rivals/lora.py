@@ -10,13 +10,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from paenet.packing import seeded
-from paenet.training.data import place
 from paenet.training.errors import RecipeError, RunError
-from paenet.training.material import Material
-from paenet.training.plan import TaskPlan
-from paenet.training.randomness import derive
+from paenet.training.examples import Material, place
+from paenet.training.loop import under
+from paenet.training.machine import derive
+from paenet.training.recipe import TaskPlan
 from paenet.training.rivals.rival import Kept, Lesson, Rival, Start
-from paenet.training.state import under
 
 RANK = 8
 ADAPTED = (nn.Conv2d, nn.Linear)

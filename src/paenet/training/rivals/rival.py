@@ -11,18 +11,14 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from paenet.packing import Pack, seeded
-from paenet.training.attempt import new_head
+from paenet.training.algorithm import new_head, stems_to_try
 from paenet.training.base import Base
-from paenet.training.batches import Batches
-from paenet.training.data import place
 from paenet.training.errors import RecipeError
-from paenet.training.fit import Stage, Steps, Trainee
-from paenet.training.material import Material, make_task
-from paenet.training.plan import TaskPlan
-from paenet.training.randomness import derive
+from paenet.training.examples import ImageSource, Material, make_task, place
+from paenet.training.loop import Batches, Stage, Steps, Trainee
+from paenet.training.machine import derive
+from paenet.training.recipe import TaskPlan
 from paenet.training.session import Session
-from paenet.training.sources import ImageSource
-from paenet.training.stemming import stems_to_try
 
 Kept = Mapping[str, Tensor]
 

@@ -1,0 +1,120 @@
+"""Algorithm 1 of the paper: one task learnt, widened where it must be, pruned while it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from paenet.packing import (
+    NATIVE,
+    Learner,
+    Pack,
+    Schedule,
+    Trial,
+    largest_held,
+    next_share,
+)
+from paenet.training.algorithm.attempt import Attempt
+from paenet.training.algorithm.channels import give_channels_up
+from paenet.training.algorithm.snapping import snap_to_goal
+from paenet.training.algorithm.stages import TaskTraining
+from paenet.training.algorithm.stemming import can_share, stems_to_try
+from paenet.training.algorithm.threshold import Threshold
+from paenet.training.errors import GoalMissed
+from paenet.training.examples import Material
+from paenet.training.session import Session
+
+
+def learn(
+    session: Session,
+    pack: Pack,
+    material: Material,
+    goal: float,
+    given: Mapping[str, Tensor] | None,
+) -> Learner:
+    """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
+
+    Args:
+        goal: the least of its metric on validation that holds.
+        given: the state of the network that the pack was started from, where it is at hand.
+
+    Raises:
+        GoalMissed: where it is not, and the plan says to stop then.
+    """
+    plan, method = material.plan, session.method
+    stems = stems_to_try(plan.stem, pack, possible=can_share(method, plan))
+    for stem in stems:
+        threshold = Threshold(goal, plan.goal.within or 0.0)
+        attempt = Attempt(session, pack, material, threshold, given, stem, stems)
+        reached = attempt.train()
+        if threshold.holds(reached):
+            break
+        if stem != stems[-1]:
+            attempt.give_up()
+    training, key = attempt.training, attempt.key
+    if not threshold.holds(reached):
+        if plan.goal.missed == "stop" and session.limit is None:
+            raise GoalMissed(_missed(material, reached, goal, attempt.widened, session))
+        threshold.settle_for(reached)
+    if plan.channels.to > 0:
+        key = give_channels_up(training, pack, key)
+    if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
+        key = _prune(training, key)
+    if plan.values.grid != NATIVE:
+        snap_to_goal(training, key)
+    training.refuse_missing()
+    return training.learner
+
+
+def _prune(training: TaskTraining, held: str) -> str:
+    """Prunes in stages, retrains after each, and goes back to the last that held the goal.
+
+    Args:
+        held: the stage whose state the learner is in.
+
+    Returns:
+        The stage whose state it is in then.
+    """
+    name, plan = training.material.plan.name, training.material.plan.prune
+    rate = plan.rate or training.material.plan.budget.rate / 2
+    schedule = Schedule(end=plan.to, stages=plan.stages)
+    trials: list[Trial] = []
+    while (share := next_share(schedule, trials, plan.bisections)) is not None:
+        key = f"{name}/prune-{len(trials) + 1}"
+        training.learner.prune(share, rank=plan.rank)
+        reached = training.stage(key, plan.epochs, rate)
+        holds = training.judge(f"pruned to {share:.1%} released", reached)
+        holds = holds or training.session.method.prunes == "by-ratio"
+        trials.append(Trial(share, holds))
+        if holds:
+            training.forget(held)
+            held = key
+        else:
+            training.forget(key)
+            training.restore(held)
+    training.session.reporter.say(
+        f"{name}: keeps {training.learner.weights:,} weights, "
+        f"{largest_held(schedule, trials):.1%} of its own released"
+    )
+    return held
+
+
+def _missed(material: Material, reached: float, goal: float, widened: int, session: Session) -> str:
+    plan = material.plan
+    more = (
+        f"{_after(widened)}; raise widen.times or budget.epochs, or ask for less"
+        if session.method.widens == "when-missed"
+        else "; raise budget.epochs, or ask for less"
+    )
+    return (
+        f"task {plan.name!r}: reached {material.task.metric} {reached:.4f} of the goal "
+        f"{goal:.4f}{more} (goal.missed: keep goes on regardless); "
+        "the tasks learnt so far are kept"
+    )
+
+
+def _after(widened: int) -> str:
+    """How often filters were added in vain, as the end of a sentence."""
+    times = {0: "", 1: " after widening once"}
+    return times.get(widened, f" after widening {widened} times")

@@ -1,0 +1,198 @@
+"""What stems make of a split, computed once and kept: a task with a stem learns from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paenet.files import replacing
+from paenet.training.errors import RunError
+from paenet.training.examples.data import Progress
+from paenet.training.examples.sources import ActivationSource, ImageSource
+from paenet.training.machine import enough_memory, generator
+
+# Part of the key: raise it when the same stem would give other numbers.
+_VERSION = 1
+_PIECE = 1024  # images to a file, so that a pass that is killed goes on where it was
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Where activations are kept, and what they depend on beside stem and images.
+
+    Attributes:
+        folder: of the cache.
+        base: fingerprint of the task whose stems they are.
+        precision: what the pass computes in.
+        seed: of the views that vary.
+        batch: images at a time.
+        exact: in float32, whatever `precision`, as networks are judged; else in half precision,
+            as they are trained.
+    """
+
+    folder: Path
+    base: str
+    precision: str
+    seed: int
+    batch: int
+    accelerator: Accelerator
+    exact: bool = False
+
+    def keep(
+        self,
+        stems: Mapping[str, nn.Module],
+        images: ImageSource,
+        views: int,
+        progress: Progress | None = None,
+    ) -> dict[str, ActivationSource]:
+        """What each of some stems makes of images; computed in one pass where it is not there.
+
+        Args:
+            stems: by name, from the shallowest on; each continues from the one before.
+            images: what they see.
+            views: of each image: as it is, mirrored where training mirrors, then augmented.
+            progress: told while images are computed.
+
+        Raises:
+            RunError: where the cache cannot be written or read.
+        """
+        pieces = math.ceil(len(images) / _PIECE)
+        folders = {name: self.folder / self._key(name, images) for name in stems}
+        files = {
+            name: [
+                [folders[name] / f"{view}-{i}.npy" for i in range(pieces)] for view in range(views)
+            ]
+            for name in stems
+        }
+        if self.accelerator.is_main_process:
+            for view in range(views):
+                for i in range(pieces):
+                    wanted = {name: files[name][view][i] for name in stems}
+                    rows = np.arange(i * _PIECE, min((i + 1) * _PIECE, len(images)))
+                    self._complete(stems, wanted, self._shown(images, view, rows))
+                    if progress is not None:
+                        progress(view * len(images) + int(rows[-1]) + 1, views * len(images))
+        self.accelerator.wait_for_everyone()
+        return {name: _opened(files[name]) for name in stems}
+
+    def _complete(
+        self, stems: Mapping[str, nn.Module], files: Mapping[str, Path], shown: Iterator[Tensor]
+    ) -> None:
+        """Writes those of some files that are missing."""
+        missing = [name for name, file in files.items() if not file.exists()]
+        if not missing:
+            return
+        found: dict[str, list[NDArray[Any]]] = {name: [] for name in missing}
+        for inputs in shown:
+            for name, values in self._computed(stems, inputs, missing[-1]):
+                if name in found:
+                    found[name].append(_single(values) if self.exact else _half(values))
+        for name, batches in found.items():
+            _write(files[name], np.concatenate(batches))
+
+    @torch.inference_mode()
+    def _computed(
+        self, stems: Mapping[str, nn.Module], inputs: Tensor, last: str
+    ) -> Iterator[tuple[str, Tensor]]:
+        for name, stem in stems.items():
+            # Anew for each: where this yields, inference mode ends, and takes autocast along.
+            half = nullcontext() if self.exact else self.accelerator.autocast()
+            with half, enough_memory(f"stem {name!r} on batches of {self.batch} images"):
+                inputs = stem(inputs)
+            yield name, inputs
+            if name == last:
+                return
+
+    def _shown(self, images: ImageSource, view: int, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+        """One view of some rows, in batches."""
+        device = self.accelerator.device
+        draw = generator(self.seed, "view", view, int(rows[0]))
+        for start in range(0, len(rows), self.batch):
+            some = rows[start : start + self.batch]
+            if view == 0:
+                yield images.inputs(some, device)
+            elif view == 1 and images.augment.flip > 0:
+                yield images.inputs(some, device).flip(3)
+            else:
+                yield images.varied(some, draw, device)
+
+    def _key(self, stem: str, images: ImageSource) -> str:
+        return _digest(
+            version=_VERSION,
+            base=self.base,
+            stem=stem,
+            images=images.split.hash,
+            view=asdict(images.view),
+            augment=asdict(images.augment),
+            precision="exact" if self.exact else self.precision,
+            seed=self.seed,
+            batch=self.batch,
+        )
+
+
+def gigabytes(shape: Sequence[int], images: int, *, exact: bool = False) -> float:
+    """What one view of so many images takes.
+
+    Args:
+        shape: of a stem's output for one image.
+        exact: see `Keeper`.
+    """
+    return (4 if exact else 2) * math.prod(shape) * images / 1e9
+
+
+def size_of(source: ActivationSource) -> int:
+    """Bytes of the files."""
+    return sum(piece.nbytes for view in source.views for piece in view)
+
+
+def _single(values: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.float().cpu().numpy()
+    return found
+
+
+def _half(values: Tensor) -> NDArray[np.float16]:
+    found: NDArray[np.float16] = values.float().clamp(-_LARGEST, _LARGEST).half().cpu().numpy()
+    return found
+
+
+def _write(file: Path, values: NDArray[Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as beside, beside.open("wb") as out:
+            np.save(out, values, allow_pickle=False)
+    except OSError as error:
+        raise RunError(
+            f"{file.parent}: cannot keep activations there: {error.strerror or error}; free some "
+            "space, lower activations.gigabytes, or name another cache in PAENET_CACHE"
+        ) from None
+
+
+def _opened(files: Sequence[Sequence[Path]]) -> ActivationSource:
+    try:
+        return ActivationSource([[_mapped(file) for file in view] for view in files])
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{files[0][0].parent}: cannot be read: {error}; clear it (pae cache clear)"
+        ) from None
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    """A file's values, read where they are used; as a plain array, whose rows cost less to take."""
+    return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+
+
+def _digest(**parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
