@@ -25,7 +25,9 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"paenet.{n}" for n in names) if node.module == "paenet" else [node.module]
 
 
-@pytest.mark.parametrize("file", sorted(PACKING.rglob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted(PACKING.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKING))
+)
 def test_packing_imports_torch_and_nothing_else(file: Path) -> None:
     rooms = ("torch", "paenet.packing", "paenet.errors")
     strangers = {

@@ -9,8 +9,8 @@ from torch import fx, nn
 
 from paenet import backbones
 from paenet.backbones import BackboneError, BackboneInfo, Width
+from paenet.packing.channels.provenance import trace
 from paenet.packing.layout import layout_of
-from paenet.packing.provenance import trace
 
 NARROW = 0.1  # what a backbone promises it promises at any width, and this one is quick
 

@@ -16,8 +16,8 @@ from paenet.packfile.networks import builder_of, skeletons
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.shelf import Shelf
 from paenet.packing import Pack, PackedLayer, PackedTask, Stem
+from paenet.packing.channels.provenance import ChannelMaps
 from paenet.packing.layout import Layout, join, layout_of
-from paenet.packing.provenance import ChannelMaps
 from paenet.packing.widening import Builder, Maps
 
 State = Mapping[str, Tensor]

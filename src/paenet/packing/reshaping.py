@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from paenet.packing.channels import ChannelMaps, trace
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import join
 from paenet.packing.owned import OwnedWeight, own
-from paenet.packing.provenance import ChannelMaps, trace
 from paenet.packing.stems import refuse_other_stem
 from paenet.packing.widening import (
     Maps,

@@ -14,8 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from paenet.errors import suggest
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
-from paenet.packing.tracing import Recording, Shape, is_constant, record
-from paenet.packing.work import multiplications
+from paenet.packing.tracing import Recording, Shape, is_constant, multiplications, record
 
 Root = nn.Module | dict[str, Any]
 """Where a graph finds what its nodes call by name."""

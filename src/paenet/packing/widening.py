@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from paenet.packing.channels import ChannelMaps, trace
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import join, layout_of
-from paenet.packing.provenance import ChannelMaps, trace
 from paenet.packing.seeding import seeded
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from paenet.packing.axes import Axis, Span, leaves
-from paenet.packing.layers import LayerAxes
+from paenet.packing.channels.axes import Axis, Span, leaves
+from paenet.packing.channels.layers import LayerAxes
 from paenet.packing.layout import join
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from paenet.packing.axes import (
+from paenet.packing.channels.axes import (
     Axis,
     MismatchError,
     divide,
@@ -19,7 +19,7 @@ from paenet.packing.axes import (
     split,
     unify,
 )
-from paenet.packing.lockstep import Differs, Step, Tracked, parts
+from paenet.packing.channels.lockstep import Differs, Step, Tracked, parts
 
 
 def cat(step: Step) -> Tracked:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paenet.backbones.inception_resnet import InceptionResnetV1
+from paenet.packing.channels.provenance import ChannelMaps, trace
 from paenet.packing.errors import PackingError
-from paenet.packing.provenance import ChannelMaps, trace
 from tests.packing.channel_networks import (
     EXAMPLES,
     NETWORKS,

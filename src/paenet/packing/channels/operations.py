@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from paenet.packing.axes import Axis, MismatchError, fixed, grown, sizes, unify
+from paenet.packing.channels.axes import Axis, MismatchError, fixed, grown, sizes, unify
+from paenet.packing.channels.lockstep import Differs, Sizes, Step, Tracked, parts
+from paenet.packing.channels.rearranging import (
+    cat,
+    cut,
+    expand,
+    index,
+    permute,
+    places,
+    reshape,
+    stack,
+)
 from paenet.packing.errors import PackingError
-from paenet.packing.lockstep import Differs, Sizes, Step, Tracked, parts
-from paenet.packing.rearranging import cat, cut, expand, index, permute, places, reshape, stack
 
 Rule = Callable[[Step], Any]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from paenet.packing.axes import (
+from paenet.packing.channels.axes import (
     Axis,
     MismatchError,
     divide,
@@ -16,8 +16,8 @@ from paenet.packing.axes import (
     split,
     unify,
 )
-from paenet.packing.lockstep import Step, Tracked
-from paenet.packing.operations import refuse_growth
+from paenet.packing.channels.lockstep import Step, Tracked
+from paenet.packing.channels.operations import refuse_growth
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)

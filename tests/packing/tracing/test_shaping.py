@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from paenet.packing.shaping import shaped
+from paenet.packing.tracing.shaping import shaped
 
 
 class _Doubled(nn.Module):

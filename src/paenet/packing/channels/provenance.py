@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from paenet.packing.axes import Axis, MismatchError, fixed, grown, positions, sizes
-from paenet.packing.choosing import choose_strongest
+from paenet.packing.channels.axes import Axis, MismatchError, fixed, grown, positions, sizes
+from paenet.packing.channels.choosing import choose_strongest
+from paenet.packing.channels.layers import LayerAxes, Layers
+from paenet.packing.channels.lockstep import Sizes, Step, Tracked, parts, walk
+from paenet.packing.channels.operations import follow
 from paenet.packing.errors import PackingError
-from paenet.packing.layers import LayerAxes, Layers
 from paenet.packing.layout import PACKABLE, PRIVATE
-from paenet.packing.lockstep import Sizes, Step, Tracked, parts, walk
-from paenet.packing.operations import follow
 
 
 @dataclass(frozen=True, eq=False, slots=True)

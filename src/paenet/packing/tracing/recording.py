@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
-from paenet.packing.shaping import shaped
+from paenet.packing.tracing.shaping import shaped
 
 
 @dataclass(frozen=True, slots=True)

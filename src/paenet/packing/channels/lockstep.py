@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from paenet.packing.axes import Axis, grown
+from paenet.packing.channels.axes import Axis, grown
 from paenet.packing.errors import PackingError
 from paenet.packing.tracing import Recording, Shape, record
 

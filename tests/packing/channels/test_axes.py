@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paenet.packing.axes import (
+from paenet.packing.channels.axes import (
     Axis,
     MismatchError,
     divide,
