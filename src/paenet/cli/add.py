@@ -25,6 +25,7 @@ def add(
     """Learn one more task into a pack; continues where it was."""
     from paenet import training
 
+    training.keep_freed_memory()
     training.add(
         file, task, weights=weights, backbone=backbone, limit=limit, reporter=training.Live()
     )

@@ -70,6 +70,7 @@ def compare(
         emit(document, as_json, lambda: _explain(terms))
         return
     folder = out or Path("runs") / f"{recipe.stem}-compared"
+    training.keep_freed_memory()
     report = training.compare(
         plan,
         names(methods),

@@ -20,6 +20,7 @@ def quickstart(
     """Four tasks in one network, one after another, on faces that paenet draws: in minutes."""
     from paenet import training
 
+    training.keep_freed_memory()
     path = training.quickstart(folder, limit=limit, reporter=training.Live())
     steps = training.read_record(folder)
     document = describe_pack(path)

@@ -46,6 +46,7 @@ def run(
         return
     name = recipe.stem if fold is None else f"{recipe.stem}-fold-{fold}"
     folder = out or Path("runs") / name
+    training.keep_freed_memory()
     path = training.run(plan, folder, limit=limit, reporter=training.Live())
     files = sorted(path.glob("*.pae")) if path.is_dir() else [path]
     own = plan.backbone.name if ":" in plan.backbone.name else None

@@ -7,7 +7,13 @@ from paenet.training.comparison import compare, recipes_of
 from paenet.training.errors import GoalMissed, RecipeError, RunError
 from paenet.training.judging import judge
 from paenet.training.machine import KINDS as CACHE_KINDS
-from paenet.training.machine import cache_folder, cache_sizes, clear_cache, versions
+from paenet.training.machine import (
+    cache_folder,
+    cache_sizes,
+    clear_cache,
+    keep_freed_memory,
+    versions,
+)
 from paenet.training.opening import own_builder
 from paenet.training.quickstart import quickstart
 from paenet.training.recipe import (
@@ -44,6 +50,7 @@ __all__ = [
     "dump_recipe",
     "init",
     "judge",
+    "keep_freed_memory",
     "load_recipe",
     "own_builder",
     "parse_recipe",

@@ -14,6 +14,7 @@ import torch
 from paenet.errors import PaenetError
 from paenet.training.comparison.course import Course
 from paenet.training.errors import RunError
+from paenet.training.machine import keep_freed_memory
 from paenet.training.records import Reporter, Silent
 from paenet.workers import become_worker
 
@@ -101,6 +102,7 @@ def _end_of(course: Course, process: SpawnProcess) -> RunError:
 def _work(course: Course, threads: int, pipe: Connection) -> None:
     """A worker's whole life."""
     become_worker(threads)
+    keep_freed_memory()
     try:
         pipe.send(course.outcomes(_Told(pipe)))
     except PaenetError as error:

@@ -2,7 +2,7 @@
 
 from paenet.training.machine.caching import KINDS, cache_sizes, clear_cache
 from paenet.training.machine.environment import cache_folder, launched, versions
-from paenet.training.machine.memory import enough_memory
+from paenet.training.machine.memory import enough_memory, keep_freed_memory
 from paenet.training.machine.precision import Precision, choose_precision, is_emulated
 from paenet.training.machine.randomness import derive, generator, seed_globally
 from paenet.training.machine.waiting import alone
@@ -19,6 +19,7 @@ __all__ = [
     "enough_memory",
     "generator",
     "is_emulated",
+    "keep_freed_memory",
     "launched",
     "seed_globally",
     "versions",
