@@ -1,4 +1,4 @@
-"""The one error base, and how an error offers the name that was probably meant."""
+"""The one error base, and what errors are put together from."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,6 +6,11 @@ from difflib import get_close_matches
 
 class PaenetError(Exception):
     """Something the user can mend; the message is one line that says what and how."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says in its first line, or the error's name where it is mute."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from paenet.backbones import inception_resnet, levi_hassner, lmtcnn, small, vgg
 from paenet.backbones.entry import BackboneInfo
 from paenet.backbones.errors import BackboneError
 from paenet.backbones.width import Width
-from paenet.errors import suggest
+from paenet.errors import first_line, suggest
 
 BACKBONES: dict[str, BackboneInfo] = {
     entry.name: entry
@@ -90,7 +90,7 @@ def create(name: str, /, *, width: Width = 1.0, **arguments: Any) -> nn.Module:
     except Exception as error:
         raise BackboneError(
             f"backbone {name!r}: building it with {_call(arguments)} failed "
-            f"({type(error).__name__}: {_first_line(error)})"
+            f"({type(error).__name__}: {first_line(error)})"
         ) from error
     if not isinstance(network, nn.Module):
         raise BackboneError(
@@ -113,7 +113,7 @@ def _imported(name: str) -> Any:
     except Exception as error:
         raise BackboneError(
             f"backbone {name!r}: importing {module_name!r} failed "
-            f"({type(error).__name__}: {_first_line(error)}); it is looked for where Python looks "
+            f"({type(error).__name__}: {first_line(error)}); it is looked for where Python looks "
             f"for modules and in {Path.cwd()}"
         ) from error
     for part in path.split("."):
@@ -164,7 +164,3 @@ def _check_arguments(name: str, builder: Any, given: dict[str, Any]) -> None:
 
 def _call(arguments: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "its defaults"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from paenet.backbones.errors import WeightsError
 from paenet.backbones.pretrained import PRETRAINED, fetch
-from paenet.errors import suggest
+from paenet.errors import first_line, suggest
 
 PICKLED = (".pt", ".pth")
 """Endings of state dicts as torch saves them, read without unpickling anything but tensors."""
@@ -125,7 +125,7 @@ def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {key: opened.get_tensor(key) for key in keys}, opened.metadata() or {}
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(
-            f"{file}: not a complete safetensors file ({_first_line(error)}); give it again, whole"
+            f"{file}: not a complete safetensors file ({first_line(error)}); give it again, whole"
         ) from error
 
 
@@ -138,7 +138,7 @@ def _read_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise
     except Exception as error:  # whatever a damaged or hostile pickle runs into
         raise WeightsError(
-            f"{file}: not a complete state dict of tensors ({_first_line(error)}); give one that "
+            f"{file}: not a complete state dict of tensors ({first_line(error)}); give one that "
             "torch.save wrote, or better a safetensors file"
         ) from error
     if not isinstance(state, Mapping):
@@ -198,7 +198,3 @@ def _sha256(file: Path) -> str:
 
 def _others(keys: list[str]) -> str:
     return f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from paenet.engine.errors import EngineError
 from paenet.engine.onnx_models import facts_of, needs_onnx
+from paenet.errors import first_line
 
 
 class OnnxNetwork(nn.Module):
@@ -43,7 +44,7 @@ class OnnxNetwork(nn.Module):
         except OSError as error:
             raise EngineError(f"{name}: {error.strerror or error}; check the path") from None
         except Exception as error:  # onnxruntime's own have no common name
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise EngineError(f"{name}: not a model that onnxruntime runs ({reason})") from error
         try:
             self.facts = facts_of(self._session.get_modelmeta().custom_metadata_map)

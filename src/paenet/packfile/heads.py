@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from paenet.errors import suggest
+from paenet.errors import first_line, suggest
 from paenet.packfile.errors import PackFileError
 
 _SETTINGS: dict[type[nn.Module], dict[str, type]] = {
@@ -93,7 +93,7 @@ def _build(description: object, depth: int) -> nn.Module:
     try:
         return _KINDS[kind](**given)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise PackFileError(f"head: no {kind} is made of {brief(given)} ({reason})") from None
 
 

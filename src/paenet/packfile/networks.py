@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from paenet import backbones
-from paenet.errors import PaenetError, suggest
+from paenet.errors import PaenetError, first_line, suggest
 from paenet.packfile.errors import CodeNeededError, PackFileError
 from paenet.packfile.schema import BackboneSpec
 from paenet.packing.layout import layout_of
@@ -83,7 +83,7 @@ def _built(
     except PaenetError:
         raise
     except Exception as error:  # whatever a builder raises on arguments that are not for it
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise PackFileError(
             f"the backbone cannot be built at width {width} ({reason}); "
             "give the file's own builder, a function of the width, or the module itself"

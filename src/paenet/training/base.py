@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from paenet import backbones
+from paenet.errors import first_line
 from paenet.packfile import BackboneSpec
 from paenet.packing import Pack, seeded
 from paenet.packing.widening import Builder, skeleton_of
@@ -164,7 +165,7 @@ def _features_of(skeleton: nn.Module, view: View) -> int:
         with torch.no_grad():
             output = skeleton.eval()(images)
     except Exception as error:  # whatever layers raise on an image that is too small for them
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise RunError(
             f"input.size: the backbone cannot take images of {view.size} pixels ({reason})"
         ) from error

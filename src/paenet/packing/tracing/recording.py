@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.utils import parametrize
 
+from paenet.errors import first_line
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
 from paenet.packing.tracing.shaping import shaped
@@ -136,7 +137,7 @@ def record(network: nn.Module, example: Tensor) -> Recording:
         except Exception as error:
             raise PackingError(
                 f"the network cannot run on an example of shape {list(example.shape)} "
-                f"({_first_line(error)}); give an example of what it is called with"
+                f"({first_line(error)}); give an example of what it is called with"
             ) from error
     layers: dict[str, nn.Module] = {
         n: m for n, m in network.named_modules() if isinstance(m, PACKABLE + PRIVATE)
@@ -157,7 +158,7 @@ def _trace(network: nn.Module) -> fx.GraphModule:
         return fx.GraphModule(network, graph)
     except Exception as error:
         raise PackingError(
-            f"{type(network).__name__} cannot be traced by torch.fx ({_first_line(error)}), so it "
+            f"{type(network).__name__} cannot be traced by torch.fx ({first_line(error)}), so it "
             "has no stems and cannot be widened; write its forward without control flow that "
             "depends on the data"
         ) from error
@@ -204,7 +205,3 @@ def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, (tuple, list)):
         return [tensor for item in value for tensor in _tensors(item)]
     return [value] if isinstance(value, Tensor) and value.layout == torch.strided else []
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from paenet.errors import first_line
 from paenet.files import replacing
 from paenet.training.errors import RunError
 
@@ -101,8 +102,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _unusable(path: Path, error: Exception) -> RunError:
-    reason = str(error).splitlines()[0]
-    return RunError(f"{path}: cannot go on from it ({reason}); remove the file")
+    return RunError(f"{path}: cannot go on from it ({first_line(error)}); remove the file")
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
