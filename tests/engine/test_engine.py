@@ -154,6 +154,25 @@ def test_the_cost_is_that_of_the_trunk_and_of_every_branch(pack: Pack) -> None:
     assert cost["all"] == pytest.approx(sum(own.values()) + cost["shared"])
 
 
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_narrowed_task_costs_by_itself_what_it_does_among_all(
+    from_file: bool, tmp_path: Path
+) -> None:
+    pack = packed(Blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=nn.Linear(6, 2))
+    learner.narrow(0.5)
+    learner.freeze()
+    path = tmp_path / "pack.pae"
+    write(pack, path, backbone=BackboneSpec("mine:blocks"))
+    source = path if from_file else pack
+    of_all = Engine(source, backbone=Blocks).cost()["tasks"]["gender"]
+    assert of_all < 1
+    alone = Engine(source, "gender", backbone=Blocks)
+    assert alone.cost()["tasks"]["gender"] == pytest.approx(of_all)
+    assert list(alone(images())) == ["gender"]
+
+
 def test_a_branch_holds_nothing_of_the_trunk(pack: Pack) -> None:
     engine = Engine(pack, ["gender"], prepack=False)
     assert engine.cost()["all"] == pytest.approx(1)

@@ -281,9 +281,41 @@ def test_a_task_that_a_model_lacks_is_named(model: Path) -> None:
         OnnxNetwork(model).only("smile")
 
 
-def test_metadata_is_json(model: Path) -> None:
-    for entry in onnx.load(model).metadata_props:
-        json.loads(entry.value)
+@pytest.mark.parametrize("calibrate", [None, images(4)], ids=["float32", "int8"])
+def test_metadata_is_json(calibrate: Tensor | None, pack: Pack, tmp_path: Path) -> None:
+    (model,) = export_onnx(pack, tmp_path / "m.onnx", "gender", calibrate=calibrate)
+    facts = {e.key: json.loads(e.value) for e in onnx.load(model.path).metadata_props}
+    assert facts["int8"] is (calibrate is not None)
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("out", [".", "", "models"])
+def test_a_folder_is_no_place_for_a_model(
+    out: str, split: bool, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    with pytest.raises(EngineError, match=r": a folder; give the model's file"):
+        export_onnx(pack, out, split=split)
+
+
+class Choosing(nn.Module):
+    """Goes one way or another, as its input has it."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3 * 8 * 8, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.layer(x.flatten(1))
+        return features if x.sum() > 0 else -features
+
+
+def test_a_network_that_torch_cannot_export_is_named(tmp_path: Path) -> None:
+    pack = Pack(Choosing, example=images(1))
+    teach(pack, "a")
+    with pytest.raises(EngineError, match="torch cannot export the network"):
+        export_onnx(pack, tmp_path / "m.onnx")
 
 
 def test_a_task_whose_answers_are_all_zero_can_be_exported(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from paenet.engine.onnx_models import (
 from paenet.engine.onnx_runtime import OnnxNetwork
 from paenet.engine.quantizing import to_int8
 from paenet.engine.shared import SharedNetwork
-from paenet.engine.sources import Sources, sources_of
+from paenet.engine.sources import Sources, asked_of, sources_of
 from paenet.files import replacing
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
@@ -75,23 +75,29 @@ def export_onnx(
 
     Raises:
         EngineError: where there is no such task, the pack knows no input, the extra `onnx` is not
-            installed, `out` has no folder to lie in or cannot be called after a task, or the model
-            does not answer as torch does.
+            installed, `out` is a folder, has none to lie in or cannot be called after a task, or
+            the model cannot be made or does not answer as torch does.
         PackFileError: where the file cannot be read.
         OSError: where the model cannot be written.
     """
     needs_onnx()
     out = Path(out)
-    if not out.parent.is_dir():  # said before the work
-        raise EngineError(f"{out.parent}: no such folder; make it, or choose another place")
-    sources = sources_of(source, tasks, backbone, heads)
+    _refuse_place(out)
     if not split:
-        return [_export(sources, out, calibrate)]
-    places = {task: _place(out, task) for task in sources.asked}  # refuses before the work
+        return [_export(sources_of(source, tasks, backbone, heads), out, calibrate)]
+    places = {task: _place(out, task) for task in asked_of(source, tasks)}
     return [
         _export(sources_of(source, [task], backbone, heads), place, calibrate)
         for task, place in places.items()
     ]
+
+
+def _refuse_place(out: Path) -> None:
+    """Refuses, before the work, a place where no file can be put."""
+    if not out.name or out.is_dir():
+        raise EngineError(f"{out}: a folder; give the model's file, such as {out / 'tasks.onnx'}")
+    if not out.parent.is_dir():
+        raise EngineError(f"{out.parent}: no such folder; make it, or choose another place")
 
 
 def _place(out: Path, task: str) -> Path:

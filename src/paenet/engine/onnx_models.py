@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from paenet.engine.errors import EngineError
 from paenet.engine.sources import Sources
+from paenet.errors import first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -48,6 +49,9 @@ def model_of(network: nn.Module, example: Tensor) -> onnx.ModelProto:
     Args:
         network: from images to a dictionary of answers.
         example: `(1, …)`.
+
+    Raises:
+        EngineError: where torch cannot export the network.
     """
     from onnx_ir import to_proto
     from onnx_ir.passes.common import DeduplicateInitializersPass
@@ -55,15 +59,21 @@ def model_of(network: nn.Module, example: Tensor) -> onnx.ModelProto:
     batch = torch.export.Dim("batch", min=1)
     # Two: a batch of one would be taken for a constant.
     images = example.expand(2, *example.shape[1:]).contiguous()
-    with _quiet():
-        program = torch.onnx.export(
-            network,
-            (images,),
-            dynamo=True,
-            dynamic_shapes=({0: batch},),
-            input_names=[INPUT],
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                network,
+                (images,),
+                dynamo=True,
+                dynamic_shapes=({0: batch},),
+                input_names=[INPUT],
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise EngineError(
+            f"torch cannot export the network ({first_line(error)}); a network whose way depends "
+            "on its input has no ONNX model"
+        ) from error
     assert program is not None
     DeduplicateInitializersPass(size_limit=2**40)(program.model)
     return to_proto(program.model)
@@ -82,7 +92,7 @@ def name_outputs(model: onnx.ModelProto, tasks: tuple[str, ...]) -> None:
     renamed = dict(zip(outputs, tasks, strict=True))
     taken = {*_names(model.graph), *tasks}
     for task in tasks:
-        if task in taken and task not in renamed:
+        if task not in renamed:
             other = task
             while other in taken:
                 other += "_"
@@ -129,6 +139,7 @@ def describe_model(model: onnx.ModelProto, sources: Sources, **more: Any) -> Non
     """
     fed = _input(sources, model.graph.input[0].name)
     facts = {"input": fed, "tasks": _tasks(sources), **more}
+    del model.metadata_props[:]  # what onnxruntime notes of making it int8 is no JSON
     for key, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, json.dumps(value, ensure_ascii=False)

@@ -82,8 +82,10 @@ class SharedNetwork(nn.Module):
             dense = shared + _work(bases_own)
         elif sources.base in sources.asked:
             dense = works[sources.asked.index(sources.base)]
-        else:  # the base is not at hand; the others are as wide, unless they have widened
-            dense = max(works)
+        elif sources.base in sources.networks:
+            dense = _work(cutting.whole(sources.base))
+        else:  # all are as wide as the base
+            dense = works[0]
         self.trunk_work = shared / dense if dense else 0.0
         self.branches = [
             Branch(name, start, work / dense if dense else 1.0)

@@ -27,7 +27,8 @@ class Sources:
     """Networks of tasks that are the engine's to change.
 
     Attributes:
-        networks: by task, `backbone` then `head`; the base's among them where a stem needs it.
+        networks: by task, `backbone` then `head`; the base's among them where a stem or another
+            width needs it.
         stems: by task, where its network stops being the base's; None for nowhere.
         widths: by task, the number of its width; networks of one width differ in values alone.
         base: the task whose stems they are.
@@ -76,7 +77,8 @@ def sources_of(
         asked = _asked(tasks, list(records), str(path))
         example = _example(before["example"], str(path))
         stems = {n: _stem(record) for n, record in records.items()}
-        wanted = _with_base(asked, stems, before["base"])
+        widths = {name: record["width"] for name, record in records.items()}
+        wanted = _with_base(asked, stems, widths, before["base"])
         networks = packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True)
         now = packfile.describe(path)
         if now["sha256"] == before["sha256"]:
@@ -85,7 +87,7 @@ def sources_of(
     return Sources(
         networks,
         stems,
-        {name: record["width"] for name, record in records.items()},
+        widths,
         before["base"],
         asked,
         example,
@@ -95,13 +97,29 @@ def sources_of(
     )
 
 
+def asked_of(source: Pack | str | Path, tasks: str | Collection[str] | None) -> tuple[str, ...]:
+    """The names of the tasks that are wanted, without their networks.
+
+    Args:
+        source, tasks: as `sources_of` takes them.
+
+    Raises:
+        EngineError, PackFileError: as `sources_of`.
+    """
+    if isinstance(source, Pack):
+        return _asked(tasks, list(source.tasks), "the pack")
+    known = [record["name"] for record in packfile.describe(source)["tasks"]]
+    return _asked(tasks, known, str(source))
+
+
 def _of_pack(pack: Pack, tasks: str | Collection[str] | None) -> Sources:
     asked = _asked(tasks, list(pack.tasks), "the pack")
     example = _example(None if pack.example is None else pack.example.shape, "the pack")
     stems = {name: task.stem for name, task in pack.tasks.items()}
-    networks = {name: pack.materialize(name) for name in _with_base(asked, stems, pack.base)}
-    notes = {name: task.notes for name, task in pack.tasks.items()}
     widths = {name: task.width for name, task in pack.tasks.items()}
+    wanted = _with_base(asked, stems, widths, pack.base)
+    networks = {name: pack.materialize(name) for name in wanted}
+    notes = {name: task.notes for name, task in pack.tasks.items()}
     return Sources(
         networks, stems, widths, pack.base, asked, example, None, notes, pack.fingerprint
     )
@@ -135,9 +153,16 @@ def _example(shape: Sequence[int] | None, where: str) -> Tensor | None:
 
 
 def _with_base(
-    asked: tuple[str, ...], stems: Mapping[str, Stem | None], base: str | None
+    asked: tuple[str, ...],
+    stems: Mapping[str, Stem | None],
+    widths: Mapping[str, int],
+    base: str | None,
 ) -> tuple[str, ...]:
-    """The tasks whose networks are needed: a stem is cut out of the base's."""
-    if base is None or base in asked or not any(stems[name] for name in asked):
+    """The tasks whose networks are needed.
+
+    A stem is cut out of the base's, by whose work that of networks of other widths is measured.
+    """
+    if base is None or base in asked:
         return asked
-    return (base, *asked)
+    needed = any(stems[name] or widths[name] != widths[base] for name in asked)
+    return (base, *asked) if needed else asked
