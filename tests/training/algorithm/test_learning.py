@@ -260,6 +260,13 @@ def test_every_method_runs_end_to_end_and_does_what_its_columns_say(
         assert packed.notes["method"] == name
 
 
+def test_a_column_that_would_add_nothing_is_refused(faces: Path, tmp_path: Path) -> None:
+    budget, widen = {"epochs": 1, "batch": 16}, {"width": 1.5}
+    tasks = [toys.task(t, faces, budget=budget, widen=widen) for t in ("a", "b", "c")]
+    with pytest.raises(RunError, match=r"'c': .* column; raise .* give a widen.width beyond 1.5"):
+        training.run(toys.recipe(*tasks, method="progressive"), tmp_path)
+
+
 def test_tasks_may_use_the_norms_of_the_base(faces: Path, tmp_path: Path) -> None:
     tasks = [toys.task("a", faces), toys.task("b", faces)]
     path = training.run(toys.recipe(*tasks, norms="base", method="features"), tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from paenet import packfile, training
 from paenet.packing import Pack, PackingError
@@ -67,6 +67,25 @@ def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
     assert not np.array_equal(kept["a"].views[2][0], kept["a"].views[0][0])
     whole = kept["a"].inputs(slice(None), CPU)
     assert torch.equal(kept["b"].inputs(slice(None), CPU), whole.flatten(1))
+
+
+class Raising(nn.Module):
+    """Changes its input in place, as blocks with a sum at their end do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.add_(1)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_stem_that_works_in_place_leaves_what_is_kept_of_the_one_before(
+    exact: bool, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    stems = {"a": nn.Conv2d(3, 2, 3).eval(), "b": Raising()}
+    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True), exact=exact)
+    kept = {name: k.inputs(slice(None), CPU) for name, k in keeper.keep(stems, images, 1).items()}
+    torch.testing.assert_close(kept["b"], kept["a"] + 1, rtol=0, atol=4e-3)
 
 
 def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from paenet import packfile, packing, training
 from paenet.training import rivals
 from paenet.training.algorithm import stages
 from paenet.training.comparison import course
-from paenet.training.comparison.outcome import files_of
 from paenet.training.comparison.summary import spread
 from paenet.training.comparison.terms import on_equal_terms
 from paenet.training.errors import RecipeError, RunError
@@ -98,7 +97,7 @@ def test_one_network_costs_one_pass_and_separate_ones_a_pass_each(
     assert costs["individual"] == 2
     assert 1 < costs["pae"] <= 2.01
     run = report["methods"]["finetune"]["runs"][0]
-    (file,) = files_of(folder / run["folder"])
+    (file,) = (folder / run["folder"]).glob("*.safetensors")
     assert run["bytes"] == file.stat().st_size
     pack = report["methods"]["pae"]["runs"][0]
     assert pack["bytes"] == (folder / pack["folder"] / "pack.pae").stat().st_size

@@ -158,12 +158,12 @@ def test_a_finished_rival_is_not_trained_again(
 def test_finetuning_forgets_and_every_earlier_task_is_judged_again(
     faces: Path, tmp_path: Path
 ) -> None:
-    learn(two(faces, rate=0.5), "finetune", tmp_path / "run")
+    rival = learn(two(faces, rate=0.5), "finetune", tmp_path / "run")
     entries = toys.entries(tmp_path / "run")
     assert list(entries) == ["run", "a/learnt", "b/learnt"]
     assert list(entries["b/learnt"]["judged"]) == ["a", "b"]
     assert accuracy(entries["a/learnt"], "a") > accuracy(entries["b/learnt"], "a")
-    (path,) = files_of(tmp_path / "run")
+    (path,) = files_of(tmp_path / "run", ["a", "b"], rival)
     kept = load_file(path)
     assert {key.split(".")[0] for key in kept} == {"backbone", "heads"}
     assert {"heads.a.weight", "heads.b.weight"} <= {key.replace(".1.", ".") for key in kept}
@@ -265,6 +265,23 @@ def test_what_is_kept_of_another_lesson_must_be_there(faces: Path, tmp_path: Pat
         learn(recipe, "finetune", tmp_path / "run")
 
 
+def test_what_is_kept_of_a_finished_rival_must_be_there(
+    name: str, faces: Path, tmp_path: Path
+) -> None:
+    rival = learn(two(faces), name, tmp_path / "run")
+    files_of(tmp_path / "run", ["a", "b"], rival)[-1].unlink()
+    with pytest.raises(RunError, match=r"task-b.safetensors: is missing"):
+        learn(two(faces), name, tmp_path / "run")
+
+
+def test_what_was_left_of_another_task_is_not_counted(faces: Path, tmp_path: Path) -> None:
+    needs_peft()
+    rival = learn(two(faces), "lora:4", tmp_path / "run")
+    (tmp_path / "run" / "task-old.safetensors").write_bytes(b"of a lesson that was killed")
+    kept = files_of(tmp_path / "run", ["a", "b"], rival)
+    assert [path.name for path in kept] == ["task-a.safetensors", "task-b.safetensors"]
+
+
 # ---------------------------------------------------------------- lora
 
 
@@ -279,7 +296,7 @@ def adapted(faces: Path, weights: Path, tmp_path: Path) -> Path:
 def test_lora_keeps_the_base_once_and_of_a_task_only_what_is_its_own(
     adapted: Path, weights: Path
 ) -> None:
-    assert [path.name for path in files_of(adapted)] == [
+    assert sorted(path.name for path in adapted.glob("*.safetensors")) == [
         "base.safetensors", "task-a.safetensors", "task-b.safetensors",
     ]  # fmt: skip
     base, given = load_file(adapted / "base.safetensors"), load_file(weights)
@@ -318,8 +335,8 @@ def test_lora_without_norms_of_its_own_keeps_none(
 
 def test_without_trained_weights_the_first_task_is_the_base(faces: Path, tmp_path: Path) -> None:
     needs_peft()
-    learn(two(faces), "lora:4", tmp_path / "run")
-    first, second = map(load_file, files_of(tmp_path / "run"))
+    rival = learn(two(faces), "lora:4", tmp_path / "run")
+    first, second = map(load_file, files_of(tmp_path / "run", ["a", "b"], rival))
     assert not any("lora_" in key for key in first)
     assert "backbone.0.weight" in first
     assert "backbone.0.base_layer.weight" not in second

@@ -91,7 +91,9 @@ class Attempt:
             width = self._wider()
             if width is None:
                 raise RunError(
-                    f"task {plan.name!r}: widen.at_most leaves no room for its column; raise it"
+                    f"task {plan.name!r}: there is no wider network for its column; raise "
+                    "widen.at_most or widen.ratio, or give a widen.width beyond "
+                    f"{training.learner.width}"
                 )
             training.widen(width, derive(self._seed, "column"))
         self.key = f"{plan.name}/train{self._suffix}"

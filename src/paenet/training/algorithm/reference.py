@@ -126,4 +126,6 @@ def _digest(session: Session, material: Material) -> str:
         "task": material.task.describe(),
         "budget": None if material.teacher else budget,
     }
+    if session.accelerator.num_processes > 1:  # each sees its share of every batch
+        parts["processes"] = session.accelerator.num_processes
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

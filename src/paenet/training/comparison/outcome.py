@@ -86,7 +86,7 @@ def outcome_of_rival(folder: Path, tasks: Sequence[str], rival: Rival) -> dict[s
             now = {task: f[split][f["metric"]]["value"] for task, f in judged.items()}
             seen = {**seen, split: {**seen[split], **now}}
         steps.append({"after": lesson, **seen})
-    files = files_of(folder)
+    files = files_of(folder, tasks, rival)
     return {
         **_judged(steps, {task: metrics[task] for task in tasks}),
         "goals_met": None,

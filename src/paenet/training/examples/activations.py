@@ -159,7 +159,8 @@ def size_of(source: ActivationSource) -> int:
 
 
 def _single(values: Tensor) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = values.float().cpu().numpy()
+    # A copy: the next stem may change its input in place.
+    found: NDArray[np.float32] = values.float().cpu().numpy().copy()
     return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -39,6 +38,10 @@ class Batches:
     key: str
     process: int = 0
     processes: int = 1
+    # Of the epoch that is going on; drawing one takes as long as several steps of a small network.
+    _drawn: dict[int, NDArray[np.int64]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if min(self.budget.batch, self.epoch_examples) < 2 * self.processes:
@@ -63,7 +66,7 @@ class Batches:
     def rows(self, step: int) -> NDArray[np.int64]:
         """The examples of one step, over all processes."""
         epoch, place = divmod(step, self.epoch_steps)
-        order = _order(len(self.source), self.seed, self.key, epoch)[: self.epoch_examples]
+        order = self._order(epoch)[: self.epoch_examples]
         start = place * self.budget.batch
         return order[start : start + self.budget.batch].copy()
 
@@ -74,8 +77,10 @@ class Batches:
         inputs = self.source.varied(rows, draw, device)
         return inputs, None if self.targets is None else self.targets[rows].to(device)
 
-
-@lru_cache(maxsize=8)  # of several tasks at once, an epoch each
-def _order(count: int, seed: int, key: str, epoch: int) -> NDArray[np.int64]:
-    """The examples of an epoch, in the order in which they are drawn."""
-    return torch.randperm(count, generator=generator(seed, key, "order", epoch)).numpy()
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """The examples of an epoch, in the order in which they are drawn."""
+        if epoch not in self._drawn:
+            self._drawn.clear()
+            draw = generator(self.seed, self.key, "order", epoch)
+            self._drawn[epoch] = torch.randperm(len(self.source), generator=draw).numpy()
+        return self._drawn[epoch]

@@ -18,6 +18,8 @@ from paenet.training.rivals.rival import Kept, Rival, Start
 from paenet.training.run import open_session
 from paenet.training.session import Session
 
+_ONCE = "base.safetensors"  # what is kept once for all lessons
+
 
 def run_rival(
     recipe: Recipe,
@@ -56,9 +58,20 @@ def run_rival(
     return rival
 
 
-def files_of(folder: Path) -> list[Path]:
-    """What a rival has to keep of a finished run."""
-    return sorted([*folder.glob("task-*.safetensors"), *folder.glob("base.safetensors")])
+def files_of(folder: Path, tasks: Sequence[str], rival: Rival) -> list[Path]:
+    """What a rival has to keep of a finished run.
+
+    Args:
+        folder: of the run.
+        tasks: the names of those that it has learnt.
+    """
+    kept = [_file(folder, task) for task in (tasks[-1:] if rival.shares else tasks)]
+    return [folder / _ONCE, *kept] if rival.kept_once() else kept
+
+
+def _file(folder: Path, last: str) -> Path:
+    """Where the lesson is kept that ended with a task."""
+    return folder / f"task-{last}.safetensors"
 
 
 class _Lessons:
@@ -84,13 +97,16 @@ class _Lessons:
                 learnt = [plan for lesson in self._lessons[:done] for plan in lesson]
                 rival.restore(learnt, self._read)
             elif (once := rival.kept_once()) and session.accelerator.is_main_process:
-                save_tensors(session.folder / "base.safetensors", halved(once), {})
+                save_tensors(session.folder / _ONCE, halved(once), {})
             for index in range(done, len(self._lessons)):
                 self._learn(index)
         # Also after a kill between the record and this.
         if session.accelerator.is_main_process:
             session.checkpoint.unlink(missing_ok=True)
             self._drop_replaced(self._lessons[-1])
+            tasks = [plan.name for lesson in self._lessons for plan in lesson]
+            for path in files_of(session.folder, tasks, rival):
+                self._refuse_missing(path)
 
     def _learn(self, index: int) -> None:
         session, rival, lesson = self._session, self._rival, self._lessons[index]
@@ -103,7 +119,11 @@ class _Lessons:
             accelerator=session.accelerator,
             checkpoint=session.checkpoint,
             checkpoint_seconds=session.recipe.checkpoint_seconds,
-            origin={"lessons": self._digest(self._lessons[: index + 1])},
+            origin={
+                "lessons": self._digest(self._lessons[: index + 1]),
+                # Each takes its share of every batch, and norms see that alone.
+                "processes": str(session.accelerator.num_processes),
+            },
             reporter=session.reporter,
         )
         judged = self._lessons[: index + 1] if rival.shares else [lesson]
@@ -160,17 +180,19 @@ class _Lessons:
         return hashlib.sha256("+".join(plans).encode()).hexdigest()[:12]
 
     def _file(self, last: TaskPlan) -> Path:
-        """Where the lesson is kept that ended with a task."""
-        return self._session.folder / f"task-{last.name}.safetensors"
+        return _file(self._session.folder, last.name)
 
     def _read(self, last: TaskPlan) -> Kept:
         path = self._file(last)
+        self._refuse_missing(path)
+        return load_tensors(path)
+
+    def _refuse_missing(self, path: Path) -> None:
         if not path.exists():
             raise RunError(
-                f"{path}: is missing, though {last.name!r} is on record; put it back, or move "
+                f"{path}: is missing, though what it holds is on record; put it back, or move "
                 f"{self._session.folder} away to learn anew"
             )
-        return load_tensors(path)
 
 
 def _key(lesson: Sequence[TaskPlan]) -> str:
