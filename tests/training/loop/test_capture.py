@@ -57,7 +57,7 @@ def trained(*, capture: bool, labelled: bool = True, asks: bool = False) -> tupl
     optimizer = torch.optim.AdamW(trainee.parameters(), lr=0.01)
     model, prepared = accelerator.prepare(trainee, optimizer)
     steps = examples(accelerator.device, labelled=labelled)
-    compute = captured(model.train(), steps[0], accelerator) if capture else model
+    compute = captured(model.train(), lambda: steps[0], accelerator) if capture else model
     for step, given in enumerate(steps):
         torch.manual_seed(step)
         accelerator.backward(compute(*given))
@@ -70,7 +70,7 @@ def test_without_a_gpu_a_module_stays_as_it_is() -> None:
     accelerator = Accelerator(cpu=True)
     model = Trained()
     example = examples(accelerator.device, labelled=True)[0]
-    assert captured(model, example, accelerator) is model
+    assert captured(model, lambda: example, accelerator) is model
 
 
 @on_a_gpu
@@ -96,4 +96,4 @@ def test_a_network_that_asks_the_gpu_for_a_number_is_run_as_it_is() -> None:
 def test_arguments_that_are_no_tensors_are_not_captured() -> None:
     accelerator = Accelerator()
     model = Trained().to(accelerator.device)
-    assert captured(model, (torch.zeros(8, 3, 8, 8), None, 1), accelerator) is model
+    assert captured(model, lambda: (torch.zeros(8, 3, 8, 8), None, 1), accelerator) is model

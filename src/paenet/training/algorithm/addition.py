@@ -6,31 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from paenet import packfile, packing
-from paenet.datasets import origins, pairs_at
+from paenet.datasets import origins
 from paenet.packing import Pack
-from paenet.tasks import TaskError, check_folds
-from paenet.training.algorithm.channels import check_channels
+from paenet.training.algorithm.checking import material_of
+from paenet.training.algorithm.feeding import stored
 from paenet.training.algorithm.learning import learn
 from paenet.training.algorithm.reference import reference
 from paenet.training.algorithm.stages import forget_states
-from paenet.training.algorithm.stemming import can_share, check_stem, stored
 from paenet.training.base import Base
-from paenet.training.errors import RecipeError, RunError
-from paenet.training.examples import (
-    SPLITS,
-    Material,
-    Split,
-    encode,
-    make_task,
-    open_material,
-    open_split,
-    output_digest,
-    place,
-    split_examples,
-)
+from paenet.training.errors import RunError
+from paenet.training.examples import Material, Split, make_task, open_split, output_digest
 from paenet.training.recipe import TaskPlan
 from paenet.training.session import Session
 
@@ -59,102 +47,6 @@ def add_task(session: Session, base: Base, plan: TaskPlan, pack: Pack, path: Pat
         forget_states(session, plan.name)
 
 
-def check_material(session: Session, base: Base, plan: TaskPlan, *, first: bool) -> None:
-    """Holds a plan to its network and its data before anything is trained; decodes nothing.
-
-    Args:
-        first: whether it is the first task of its pack.
-
-    Raises:
-        PackingError: where the network has no such stem.
-        RecipeError: where the task can have none, or cannot give channels up; and as `check_data`.
-        DataError, TaskError: as `check_data`.
-    """
-    if session.journal.result(f"{plan.name}/learnt") is not None:
-        return
-    possible = not first and can_share(session.method, plan)
-    check_stem(plan, base, session.view, possible=possible)
-    check_channels(plan, first=first, norms=session.recipe.norms)
-    check_data(session, plan)
-
-
-def check_data(session: Session, plan: TaskPlan) -> None:
-    """Holds a plan to its data, and to a network to imitate where it is to imitate one.
-
-    Raises:
-        RecipeError: where that network is not trained; and as `open_split`.
-        DataError: as `open_split`, but for images that cannot be decoded.
-        TaskError: where nothing could be measured on a split, or on the pairs.
-    """
-    task = make_task(plan)
-    if task.label is None and session.weights is None:
-        raise RecipeError(
-            f"task {plan.name!r}: distilling needs a trained network; give the recipe's "
-            "key 'weights', or set objective to 'softmax' or 'arcface'"
-        )
-    for name in SPLITS:
-        examples = split_examples(plan, name)
-        if session.limit is None:  # a try on a part of the data can do without the rest
-            targets = encode(task, examples)
-            if name != "train" and targets is not None:
-                task.check_measurable(targets)
-    before = plan.pretraining()
-    if before is not None:
-        encode(task, split_examples(before, "train"))
-    if plan.pairs is not None:
-        check_folds(pairs_at(plan.pairs).fold)
-
-
-def material_of(session: Session, base: Base, plan: TaskPlan) -> Material:
-    """Everything of a plan, opened for a session; images that are left out are told.
-
-    Raises:
-        DataError: as `open_material`.
-        TaskError: where nothing could be measured on the part of the data that is taken.
-    """
-    teacher = _teacher(session, base) if make_task(plan).label is None else None
-    material = open_material(
-        plan,
-        view=session.view,
-        given=session.recipe.input,
-        cache=session.cache,
-        limit=session.limit,
-        seed=session.recipe.seed,
-        teacher=teacher,
-        watch=session.reporter.count,
-    )
-    if session.limit is not None:  # `check_data` could not know what a part of the data holds
-        _check_measurable(material)
-    for data, split in (("data", material.train), ("data to start with", material.pretrain)):
-        if split is not None and split.skipped:
-            session.reporter.say(f"{plan.name}: of the {data}, {split.skipped.summary()}")
-    for name, split in material.splits():
-        if split.broken:
-            path, reason = split.broken[0]
-            session.reporter.say(
-                f"{plan.name}: {len(split.broken)} broken images in {name} are left out, "
-                f"the first: {path}: {reason}"
-            )
-    return material
-
-
-def _check_measurable(material: Material) -> None:
-    """Refuses a part of the data on which nothing could be measured, before anything is trained."""
-    for split in (material.val, material.test):
-        try:
-            if split.targets is not None:
-                material.task.check_measurable(split.targets)
-        except TaskError as error:
-            raise TaskError(f"{error}; raise --limit") from None
-
-
-def _teacher(session: Session, base: Base) -> nn.Module:
-    """The given network, which a distilled task imitates."""
-    teacher = base.network()
-    place(teacher, session.accelerator.device)
-    return teacher
-
-
 class _Addition:
     """One task on its way into a pack."""
 
@@ -175,41 +67,51 @@ class _Addition:
         if plan.name in pack.tasks:  # a kill came between the file and the record
             self._refuse_other_plan()
         else:
-            goal = self._goal(material)
-            task = learn(session, pack, material, goal["threshold"], self._given()).freeze()
-            # On what is stored, which pruning by a ratio may have taken below the goal.
-            judged = stored(session, material, pack, plan.name)
-            reached = material.measure(judged.network, material.val, judged.sources["val"])
-            metric, threshold = material.task.metric, goal["threshold"]
-            met = reached[metric]["value"] >= threshold
-            if not met:
-                session.reporter.say(
-                    f"{plan.name}: what is stored reaches {metric} {reached[metric]['value']:.4f} "
-                    f"on validation, goal {threshold:.4f} missed"
-                )
-            task.notes = {
-                "task": material.task.describe(),
-                "goal": goal | {"met": met},
-                "validation": reached,
-                "test": material.test_metrics(judged.network, judged.sources["test"]),
-                "method": session.recipe.method,
-                "data": {
-                    "sources": origins(plan.data),
-                    **({"pretrain": origins(plan.pretrain.data)} if plan.pretrain else {}),
-                    **({"pairs": material.pairs.name} if material.pairs else {}),
-                    "examples": {split: len(rows) for split, rows in material.splits()},
-                    "skipped": len(material.train.skipped),
-                },
-                "terms": plan.terms,
-                "plan": session.journal.plan(plan.name),
-            }
-            if session.accelerator.is_main_process:
-                packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
+            self._learn(material)
         if session.accelerator.is_main_process:
             now = self._state(probes)
             self._refuse_change(before, now)
             session.checkpoint.unlink(missing_ok=True)
             session.journal.write(f"{plan.name}/learnt", tasks=now, **self._result(material))
+
+    def _learn(self, material: Material) -> None:
+        """Algorithm 1, and the file."""
+        session, pack = self._session, self._pack
+        goal = self._goal(material)
+        task = learn(session, pack, material, goal["threshold"], self._given()).freeze()
+        task.notes = self._notes(material, goal)
+        if session.accelerator.is_main_process:
+            packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
+
+    def _notes(self, material: Material, goal: dict[str, Any]) -> dict[str, Any]:
+        """What a file tells of the task: what was wanted, and what is reached by what is stored."""
+        session, plan = self._session, self._plan
+        # Pruning by a ratio may have taken it below the goal.
+        judged = stored(session, material, self._pack, plan.name)
+        reached = material.measure(judged.network, material.val, judged.sources["val"])
+        metric, threshold = material.task.metric, goal["threshold"]
+        met = reached[metric]["value"] >= threshold
+        if not met:
+            session.reporter.say(
+                f"{plan.name}: what is stored reaches {metric} {reached[metric]['value']:.4f} "
+                f"on validation, goal {threshold:.4f} missed"
+            )
+        return {
+            "task": material.task.describe(),
+            "goal": goal | {"met": met},
+            "validation": reached,
+            "test": material.test_metrics(judged.network, judged.sources["test"]),
+            "method": session.recipe.method,
+            "data": {
+                "sources": origins(plan.data),
+                **({"pretrain": origins(plan.pretrain.data)} if plan.pretrain else {}),
+                **({"pairs": material.pairs.name} if material.pairs else {}),
+                "examples": {split: len(rows) for split, rows in material.splits()},
+                "skipped": len(material.train.skipped),
+            },
+            "terms": plan.terms,
+            "plan": session.journal.plan(plan.name),
+        }
 
     def _refuse_other_plan(self) -> None:
         """Refuses to put a task on record that was learnt by another plan than there is now.

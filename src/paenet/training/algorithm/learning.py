@@ -10,15 +10,11 @@ from paenet.packing import (
     NATIVE,
     Learner,
     Pack,
-    Schedule,
-    Trial,
-    largest_held,
-    next_share,
 )
 from paenet.training.algorithm.attempt import Attempt
-from paenet.training.algorithm.channels import give_channels_up
+from paenet.training.algorithm.narrowing import narrow_to_goal
+from paenet.training.algorithm.pruning import prune_to_goal
 from paenet.training.algorithm.snapping import snap_to_goal
-from paenet.training.algorithm.stages import TaskTraining
 from paenet.training.algorithm.stemming import can_share, stems_to_try
 from paenet.training.algorithm.threshold import Threshold
 from paenet.training.errors import GoalMissed
@@ -58,46 +54,13 @@ def learn(
             raise GoalMissed(_missed(material, reached, goal, attempt.widened, session))
         threshold.settle_for(reached)
     if plan.channels.to > 0:
-        key = give_channels_up(training, pack, key)
+        key = narrow_to_goal(training, pack, key)
     if method.prunes != "never" and plan.prune.stages > 0 and plan.prune.to > 0:
-        key = _prune(training, key)
+        key = prune_to_goal(training, key)
     if plan.values.grid != NATIVE:
         snap_to_goal(training, key)
     training.refuse_missing()
     return training.learner
-
-
-def _prune(training: TaskTraining, held: str) -> str:
-    """Prunes in stages, retrains after each, and goes back to the last that held the goal.
-
-    Args:
-        held: the stage whose state the learner is in.
-
-    Returns:
-        The stage whose state it is in then.
-    """
-    name, plan = training.material.plan.name, training.material.plan.prune
-    rate = plan.rate or training.material.plan.budget.rate / 2
-    schedule = Schedule(end=plan.to, stages=plan.stages)
-    trials: list[Trial] = []
-    while (share := next_share(schedule, trials, plan.bisections)) is not None:
-        key = f"{name}/prune-{len(trials) + 1}"
-        training.learner.prune(share, rank=plan.rank)
-        reached = training.stage(key, plan.epochs, rate)
-        holds = training.judge(f"pruned to {share:.1%} released", reached)
-        holds = holds or training.session.method.prunes == "by-ratio"
-        trials.append(Trial(share, holds))
-        if holds:
-            training.forget(held)
-            held = key
-        else:
-            training.forget(key)
-            training.restore(held)
-    training.session.reporter.say(
-        f"{name}: keeps {training.learner.weights:,} weights, "
-        f"{largest_held(schedule, trials):.1%} of its own released"
-    )
-    return held
 
 
 def _missed(material: Material, reached: float, goal: float, widened: int, session: Session) -> str:

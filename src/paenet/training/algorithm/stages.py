@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from paenet.packing import Learner, Pack, seeded
-from paenet.training.algorithm.stemming import Feed, feed
+from paenet.training.algorithm.feeding import Feed, feed
 from paenet.training.algorithm.threshold import Threshold
 from paenet.training.errors import RunError
 from paenet.training.examples import Material, place
@@ -38,6 +38,9 @@ class TaskTraining:
     a stage that misses the goal can be undone, in this process or the next.
 
     Args:
+        budget: of its stages; a network that goals are measured against has its own.
+        seed: of order, augmentation and criterion.
+        stems: which may be wanted after its own, see `feed`.
         threshold: that stages are judged by; None for a network that goals are measured against.
         from_zero: free weights begin at zero, though the plan would have them begin elsewhere.
     """
@@ -264,7 +267,7 @@ def _start_of(pack: Pack, from_zero: bool) -> str:
     """A short hash of what a learner starts from: where it is another, its stages are run anew."""
     widths = [width.width for width in pack.widths]
     tasks = [(name, pack.fingerprint(name)) for name in pack.tasks]
-    facts = (pack.untouched, widths, tasks, *["from zero"] * from_zero)
+    facts = (pack.untouched, widths, tasks) + (("from zero",) if from_zero else ())
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 

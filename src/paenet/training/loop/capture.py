@@ -17,7 +17,9 @@ from torch import Tensor, nn
 Loss = Callable[..., Tensor]
 
 
-def captured(model: nn.Module, example: tuple[Any, ...], accelerator: Accelerator) -> Loss:
+def captured(
+    model: nn.Module, step: Callable[[], tuple[Any, ...]], accelerator: Accelerator
+) -> Loss:
     """What computes the same loss and gradients as `model`, on a GPU in one launch each.
 
     Only what is the same in every step can be captured: `model` itself is returned on other
@@ -26,10 +28,12 @@ def captured(model: nn.Module, example: tuple[Any, ...], accelerator: Accelerato
 
     Args:
         model: as `accelerator` has prepared it, in training mode; computes a loss.
-        example: the arguments of a step; every other step has tensors of these shapes.
+        step: gives the arguments of a step; every other step has tensors of these shapes.
     """
-    apart = accelerator.num_processes > 1 or accelerator.device.type != "cuda"
-    if apart or not all(value is None or isinstance(value, Tensor) for value in example):
+    if accelerator.num_processes > 1 or accelerator.device.type != "cuda":
+        return model
+    example = step()
+    if not all(value is None or isinstance(value, Tensor) for value in example):
         return model
     whole = _OfTensors(model, [value is None for value in example])
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -140,8 +141,8 @@ def fit(
         origin: hashes of what is trained and from where; a checkpoint of another is not continued.
 
     Raises:
-        RunError: where there is nothing to train, the loss is no longer finite, or a GPU has not
-            enough memory.
+        RunError: where there is nothing to train, the loss is no longer finite, a GPU has not
+            enough memory, or the checkpoint cannot be read or written.
     """
     steps = batches.steps(stage.epochs)
     if steps and not any(parameter.requires_grad for parameter in trainee.parameters()):
@@ -149,12 +150,8 @@ def fit(
             f"{stage.key}: there is nothing to train; let it train weights, or norms of its own"
         )
     optimizer = torch.optim.AdamW(_groups(trainee, stage.decay), lr=stage.rate, fused=True)
-    done, spent = 0, 0.0
-    about = read_about(checkpoint)
     facts = {"key": stage.key, **origin}
-    if about is not None and all(about.get(key, value) == value for key, value in facts.items()):
-        load_state(checkpoint, trainee, optimizer)
-        done, spent = about["steps"], about["seconds"]
+    done, spent = _resume(checkpoint, facts, trainee, optimizer)
     model, prepared = accelerator.prepare(trainee, optimizer)
     model.train()
     reporter.begin(stage.key, steps, done, stage.status)
@@ -162,7 +159,8 @@ def fit(
     compute: Loss = model
     with enough_memory(stage.key):
         if done < steps:
-            compute = captured(model, batches(done, accelerator.device), accelerator)
+            first = partial(batches, done, accelerator.device)
+            compute = captured(model, first, accelerator)
         for step in range(done, steps):
             # Dropout and the like: what they draw depends on the step, not on what ran before it.
             seed = derive(batches.seed, stage.key, step, batches.process)
@@ -214,6 +212,21 @@ def estimate_statistics(trainee: Trainee, batches: Batches, *, accelerator: Acce
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     _agree_on_statistics(trainee, accelerator)
+
+
+def _resume(
+    checkpoint: Path, facts: Mapping[str, str], trainee: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Goes on from a checkpoint, where it is of the same training.
+
+    Returns:
+        The steps that are done, and the seconds that they took.
+    """
+    about = read_about(checkpoint)
+    if about is None or any(about.get(key, value) != value for key, value in facts.items()):
+        return 0, 0.0
+    load_state(checkpoint, trainee, optimizer)
+    return about["steps"], about["seconds"]
 
 
 def cycle(progress: float) -> float:

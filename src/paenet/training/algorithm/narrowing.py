@@ -11,7 +11,7 @@ from paenet.training.machine import derive
 from paenet.training.recipe import TaskPlan
 
 
-def give_channels_up(training: TaskTraining, pack: Pack, held: str) -> str:
+def narrow_to_goal(training: TaskTraining, pack: Pack, held: str) -> str:
     """Takes channels away in stages, retrains after each, and keeps the last that held the goal.
 
     Args:
@@ -23,7 +23,7 @@ def give_channels_up(training: TaskTraining, pack: Pack, held: str) -> str:
     plan = training.material.plan
     say = training.session.reporter.say
     if training.learner.maps is not None:
-        say(f"{plan.name}: was widened to reach its goal, so it keeps its channels")
+        say(f"{plan.name}: was widened, so it keeps its channels")
         return held
     rate = plan.channels.rate or plan.budget.rate / 2
     schedule = Schedule(end=plan.channels.to, stages=plan.channels.stages)
@@ -44,9 +44,9 @@ def give_channels_up(training: TaskTraining, pack: Pack, held: str) -> str:
             training.forget(key)
             undo()
             training.restore(held)
-            break
-        training.forget(held)
-        held = key
+        else:
+            training.forget(held)
+            held = key
     return held
 
 
