@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.answers import OWN, document, refusal
 from tests.cli.conftest import Pae
-from tests.training.records.test_reporting import notes, put
+from tests.training.reporting.test_tables import notes, put
 
 
 @pytest.fixture

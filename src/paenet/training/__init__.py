@@ -26,7 +26,8 @@ from paenet.training.recipe import (
     place_weights,
     up_to,
 )
-from paenet.training.records import Live, Reporter, Silent, published_figures, read_record, report
+from paenet.training.records import Live, Reporter, Silent, read_record
+from paenet.training.reporting import published_figures, report
 from paenet.training.run import run
 
 __all__ = [

@@ -11,7 +11,7 @@ from paenet.datasets import open_examples
 from paenet.datasets.sources import Spec
 from paenet.training.base import view_of
 from paenet.training.examples import decode, spaced
-from paenet.training.machine import cache_folder
+from paenet.training.machine import IMAGES, cache_folder
 from paenet.training.recipe import Input
 
 
@@ -38,5 +38,5 @@ def calibration_images(
     view = view_of(packfile.describe(path)["about"], path)
     examples = open_examples(data, split)
     examples = examples.select(spaced(len(examples), count))
-    found = decode(examples, view, Input(), (cache or cache_folder()) / "images")
+    found = decode(examples, view, Input(), (cache or cache_folder()) / IMAGES)
     return view.normalise(found.images(slice(None)))

@@ -27,7 +27,7 @@ from paenet.training.examples import (
     predict,
     spaced,
 )
-from paenet.training.machine import cache_folder
+from paenet.training.machine import IMAGES, cache_folder
 from paenet.training.recipe import Input
 
 
@@ -76,7 +76,7 @@ def judge(
         task = tasks.create(**held.pack.tasks[name].notes["task"])
     except (KeyError, TypeError):
         raise RunError(f"{path}: does not say what kind of task {name!r} is") from None
-    cache = (cache or cache_folder()) / "images"
+    cache = (cache or cache_folder()) / IMAGES
     source = str(data) if isinstance(data, Path) else data
     if isinstance(task, Identity):
         place = _pairs_place(name, source, split, label)

@@ -21,6 +21,7 @@ from paenet.training.examples import (
     place,
     size_of,
 )
+from paenet.training.machine import ACTIVATIONS
 from paenet.training.session import Session
 
 
@@ -141,7 +142,7 @@ def _room(stem: str, size: Mapping[str, float], views: int, most: float) -> tupl
 
 def _keeper(session: Session, material: Material, pack: Pack, *, exact: bool) -> Keeper:
     return Keeper(
-        folder=session.cache / "activations",
+        folder=session.cache / ACTIVATIONS,
         base=pack.fingerprint(str(pack.base)),
         precision=session.precision,
         seed=session.recipe.seed,

@@ -17,7 +17,7 @@ from paenet.packing import Pack
 from paenet.training.algorithm.attempt import new_head
 from paenet.training.algorithm.stages import TaskTraining
 from paenet.training.examples import Material
-from paenet.training.machine import alone, derive
+from paenet.training.machine import REFERENCES, alone, derive
 from paenet.training.session import Session
 
 
@@ -38,7 +38,7 @@ def reference(session: Session, fresh: Pack, material: Material) -> dict[str, An
     found = session.journal.result(key)
     if found is not None:
         return found
-    path = session.cache / "references" / f"{_digest(session, material)}.json"
+    path = session.cache / REFERENCES / f"{_digest(session, material)}.json"
     result = _kept(session, path)
     if result is None:
         with _alone(session, path, material.plan.name):

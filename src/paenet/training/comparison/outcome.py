@@ -20,7 +20,7 @@ from paenet.training.loop import halved
 from paenet.training.records import read_record
 from paenet.training.rivals import Rival, files_of
 
-SPLITS = ("val", "test")
+JUDGED = ("val", "test")
 FREE = "(free)"  # no task's name
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -50,7 +50,7 @@ def outcome_of_packs(
     steps, seen = [], Values(val={}, test={})
     for task, entry in learnt.items():
         metric = entry["goal"]["metric"]
-        seen = {split: {**seen[split], task: entry[split][metric]["value"]} for split in SPLITS}
+        seen = {split: {**seen[split], task: entry[split][metric]["value"]} for split in JUDGED}
         steps.append({"after": task, **seen})
     accounts = [packfile.accounting(pack) for pack in packs]
     if separate:  # stored as what they are, dense networks
@@ -82,7 +82,7 @@ def outcome_of_rival(folder: Path, tasks: Sequence[str], rival: Rival) -> dict[s
     for lesson, entry in learnt.items():
         judged = entry["judged"]
         metrics |= {task: found["metric"] for task, found in judged.items()}
-        for split in SPLITS:
+        for split in JUDGED:
             now = {task: f[split][f["metric"]]["value"] for task, f in judged.items()}
             seen = {**seen, split: {**seen[split], **now}}
         steps.append({"after": lesson, **seen})
@@ -110,7 +110,7 @@ def _judged(steps: list[dict[str, Any]], metrics: dict[str, str]) -> dict[str, A
     tasks: dict[str, dict[str, Any]] = {}
     for task, metric in metrics.items():
         history = {
-            split: [step[split][task] for step in steps if task in step[split]] for split in SPLITS
+            split: [step[split][task] for step in steps if task in step[split]] for split in JUDGED
         }
         tasks[task] = {
             "metric": metric,
@@ -120,7 +120,7 @@ def _judged(steps: list[dict[str, Any]], metrics: dict[str, str]) -> dict[str, A
         }
     mean = {
         split: sum(task["forgetting"][split] for task in tasks.values()) / len(tasks)
-        for split in SPLITS
+        for split in JUDGED
     }
     return {"tasks": tasks, "forgetting": mean, "steps": steps}
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from paenet.training.comparison.outcome import SPLITS
+from paenet.training.comparison.outcome import JUDGED
 
 Spread = dict[str, float | None]
 FIGURES = ("bytes", "paper_mib", "cost", "seconds")
@@ -28,7 +28,7 @@ def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 **{
                     when: {
                         split: spread([run["tasks"][task][when][split] for run in runs])
-                        for split in SPLITS
+                        for split in JUDGED
                     }
                     for when in ("learnt", "end", "forgetting")
                 },
@@ -36,7 +36,7 @@ def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for task, first in runs[0]["tasks"].items()
         },
         "forgetting": {
-            split: spread([run["forgetting"][split] for run in runs]) for split in SPLITS
+            split: spread([run["forgetting"][split] for run in runs]) for split in JUDGED
         },
         **{figure: spread([run[figure] for run in runs]) for figure in FIGURES},
     }

@@ -101,7 +101,10 @@ def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:
         "stem": "none" if plan.stem == "auto" else plan.stem,  # a named one will be refused
         "views": None,
         "start": "given",
-        **{"channels": Channels(), "prune": Prune(), "values": Values(), "widen": Widen()},
+        "channels": Channels(),
+        "prune": Prune(),
+        "values": Values(),
+        "widen": Widen(),
     }
     return plan.model_copy(update=update)
 

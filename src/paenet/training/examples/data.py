@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from paenet.datasets import DataError, Examples, Images, Skipped, open_examples
 from paenet.tasks import Task, TaskError
 from paenet.training.errors import RecipeError
-from paenet.training.machine import generator
+from paenet.training.machine import IMAGES, generator
 from paenet.training.recipe import Input, TaskPlan
 
 Progress = Callable[[int, int], None]  # told (images done, images in all)
@@ -97,7 +97,7 @@ def open_split(
     if limit is not None and limit < len(examples.paths):
         order = torch.randperm(len(examples.paths), generator=generator(seed, "limit", split))
         examples = examples.select(np.sort(order[:limit].numpy()))
-    return decode(examples, view, given, cache / "images", task, progress)
+    return decode(examples, view, given, cache / IMAGES, task, progress)
 
 
 def split_examples(plan: TaskPlan, split: str) -> Examples:
@@ -108,8 +108,8 @@ def split_examples(plan: TaskPlan, split: str) -> Examples:
         raise DataError(f"task {plan.name!r}: {error}") from None
     if len(examples) < 2:
         raise RecipeError(
-            f"task {plan.name!r}: split {split!r} of {examples.name} has {len(examples)} example; "
-            "give at least 2 (of images without a split, one in ten is drawn for validation, and "
+            f"task {plan.name!r}: split {split!r} of {examples.name} has too few examples "
+            f"({len(examples)}); give at least 2 (of images without a split, one in ten is drawn for validation, and "
             "one for the test)"
         )
     return examples

@@ -38,7 +38,7 @@ def predict(
         if progress is not None:
             progress(min(start + batch, len(source)), len(source))
     network.train(training)
-    return torch.cat(outputs).clone()
+    return torch.cat(outputs)
 
 
 def output_digest(network: nn.Module, split: Split, view: View, *, count: int = 64) -> str:

@@ -21,6 +21,7 @@ from paenet.training.errors import RecipeError
 from paenet.training.examples.data import Progress, Split, View, decode, open_split, spaced
 from paenet.training.examples.evaluate import predict
 from paenet.training.examples.sources import ImageSource, Source
+from paenet.training.machine import IMAGES
 from paenet.training.recipe import Input, TaskPlan
 
 SPLITS = ("train", "val", "test")
@@ -255,6 +256,6 @@ def open_material(
     pretrain = None if before is None else opened(before, split="train")
     pairs = None
     if plan.pairs is not None:
-        pairs = open_pairs(plan.pairs, view, given, cache / "images", limit, decoding)
+        pairs = open_pairs(plan.pairs, view, given, cache / IMAGES, limit, decoding)
     judging = partial(watch, f"{plan.name}/judge")
     return Material(plan, task, view, train, val, test, teacher, pairs, judging, pretrain)

@@ -11,10 +11,11 @@ from paenet.errors import suggest
 from paenet.training.errors import RunError
 from paenet.training.machine.environment import cache_folder
 
+IMAGES, ACTIVATIONS, REFERENCES = "images", "activations", "references"
 KINDS = {
-    "images": "decoded images",
-    "activations": "what stems made of training images",
-    "references": "figures of the networks that goals are measured against",
+    IMAGES: "decoded images",
+    ACTIVATIONS: "what stems made of images",
+    REFERENCES: "figures of the networks that goals are measured against",
 }
 """The folders of the cache, and what is in them."""
 

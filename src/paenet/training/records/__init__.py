@@ -1,9 +1,7 @@
-"""What is told and kept of a run: its journal, its progress, and the tables made of them."""
+"""What is told and kept of a run: its progress, and its journal."""
 
 from paenet.training.records.journal import CHECKPOINT, RECORD, Journal, read_record
-from paenet.training.records.literature import published_figures
 from paenet.training.records.progress import Live, Reporter, Silent
-from paenet.training.records.reporting import report
 
 __all__ = [
     "CHECKPOINT",
@@ -12,7 +10,5 @@ __all__ = [
     "Live",
     "Reporter",
     "Silent",
-    "published_figures",
     "read_record",
-    "report",
 ]

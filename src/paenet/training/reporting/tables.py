@@ -1,4 +1,4 @@
-"""The figures of finished runs in the paper's form, with those that others have published."""
+"""The paper's tables: what finished runs reached, module by module, and what it weighs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paenet.notes import mapping, metrics
 from paenet.training.errors import RunError
 from paenet.training.opening import own_builder
 from paenet.training.records.journal import RECORD, read_record
-from paenet.training.records.literature import Row, groups, published_figures, rows_beside, spread
+from paenet.training.reporting.literature import Row, groups, published_figures, rows_beside, spread
 
 # How identity is tested where face pairs were given; the authors subtract the mean, too.
 _PAIRS = ("pairs_mean_subtracted", "pairs")
@@ -58,9 +58,8 @@ def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[s
         for name, task in first["tasks"].items()
     ]
     cifar100 = len(columns) > 1 and {column["data"] for column in columns} == {"cifar100"}
-    rows = [*_own_rows(found, cifar100)]
     beside = {column["module"]: column["data"] for column in columns}
-    rows += rows_beside(beside, cifar100)
+    rows = [*_own_rows(found, cifar100), *rows_beside(beside, cifar100)]
     used = {row["source"] for row in rows} - {None}
     return {
         "method": first["method"],

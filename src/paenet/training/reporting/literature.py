@@ -26,7 +26,7 @@ def published_figures() -> dict[str, Any]:
         as known, `accuracy`, `deviation`, `mb`; `together`, rows of `modules` in one network;
         `cifar100`, rows over its twenty tasks, with `weights` in those of one network.
     """
-    text = files("paenet.training.records").joinpath("published.yaml").read_text(encoding="utf-8")
+    text = files("paenet.training.reporting").joinpath("published.yaml").read_text(encoding="utf-8")
     document: dict[str, Any] = yaml.safe_load(text)
     for row in document["modules"]:
         if "folds" in row:
