@@ -236,7 +236,9 @@ def test_a_split_of_one_example_is_refused(own: Path) -> None:
     toys.write_csv(
         own, [row | {"split": "val" if i == 0 else "train"} for i, row in enumerate(rows)]
     )
-    with pytest.raises(RecipeError, match=r"task 'gender': split 'val' of .* has too few examples \(1\); give"):
+    with pytest.raises(
+        RecipeError, match=r"task 'gender': split 'val' of .* has too few examples \(1\); give"
+    ):
         opened(own, "val")
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from paenet.packing import Learner, Pack, seeded
+from paenet.packing import Learner, Pack
 from paenet.training.algorithm.feeding import Feed, feed
 from paenet.training.algorithm.threshold import Threshold
 from paenet.training.errors import RunError
@@ -26,7 +26,6 @@ from paenet.training.loop import (
     load_state,
     save_state,
 )
-from paenet.training.machine import derive
 from paenet.training.recipe import Budget
 from paenet.training.session import Session
 
@@ -244,10 +243,7 @@ class TaskTraining:
 
     @cached_property
     def _criterion(self) -> nn.Module:
-        with seeded(derive(self._seed, "criterion")):
-            criterion = self.material.task.criterion(
-                self.session.features, self.material.training_targets
-            )
+        criterion = self.material.criterion(self.session.features, self._seed)
         return criterion.to(self.session.accelerator.device)
 
     @cached_property

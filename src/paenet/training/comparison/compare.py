@@ -8,7 +8,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from paenet import packing
 from paenet.errors import PaenetError
 from paenet.packing import Method
 from paenet.training.base import base_of_recipe
@@ -20,7 +19,7 @@ from paenet.training.errors import RecipeError, RunError
 from paenet.training.machine import choose_precision, launched
 from paenet.training.recipe import Recipe
 from paenet.training.records import Reporter, Silent
-from paenet.training.rivals import RIVALS
+from paenet.training.rivals import kind_of
 
 
 def compare(
@@ -121,9 +120,8 @@ def _in_turns(of_methods: Iterable[Sequence[Course]]) -> Iterator[Course]:
 
 def _about(asked: str) -> str:
     """What a method is, in a line."""
-    name = asked.partition(":")[0]
-    if name in RIVALS:
-        return RIVALS[name].about
-    method = packing.METHODS[name]
-    columns = [(field.name, getattr(method, field.name)) for field in fields(Method)]
+    kind = kind_of(asked)
+    if isinstance(kind, type):
+        return kind.about
+    columns = [(field.name, getattr(kind, field.name)) for field in fields(Method)]
     return ", ".join(f"{column} {value}" for column, value in columns if value is not False)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from paenet import packing
 from paenet.errors import suggest
 from paenet.packing import NATIVE, Method
 from paenet.training.errors import RecipeError
@@ -21,7 +20,7 @@ from paenet.training.recipe import (
     Values,
     Widen,
 )
-from paenet.training.rivals import RIVALS, rival
+from paenet.training.rivals import kind_of, rival
 
 Rated = TypeVar("Rated", Budget, Channels, Prune, Values)
 
@@ -35,16 +34,15 @@ def on_equal_terms(recipe: Recipe, name: str, rate: float = 1.0) -> Recipe:
     left out, so that its runs stand when the recipe changes there.
 
     Args:
-        name: of the method.
+        name: of the method, as it is asked for, such as `lora:16`.
         rate: multiplies its learning rates.
     """
-    kind = name.partition(":")[0]
-    if kind in RIVALS:
-        plans = [_of_rival(plan, rate, together=RIVALS[kind].together) for plan in recipe.tasks]
+    kind = kind_of(name)
+    if isinstance(kind, type):
+        plans = [_of_rival(plan, rate, together=kind.together) for plan in recipe.tasks]
         update = {"tasks": tuple(plans), "activations": Activations()}
         return recipe.model_copy(update=update)
-    method = packing.method(name)
-    plans = [_of_pack(plan, rate, method) for plan in recipe.tasks]
+    plans = [_of_pack(plan, rate, kind) for plan in recipe.tasks]
     return recipe.model_copy(update={"method": name, "tasks": tuple(plans)})
 
 
@@ -85,8 +83,8 @@ def checked(methods: Sequence[str], rates: Mapping[str, float]) -> dict[str, flo
 
 def order_matters(asked: str) -> bool:
     """Whether the order of the later tasks matters to a method; else one run tells of them all."""
-    name = asked.partition(":")[0]
-    return RIVALS[name].shares if name in RIVALS else packing.method(name).ordered
+    kind = kind_of(asked)
+    return kind.shares if isinstance(kind, type) else kind.ordered
 
 
 def _of_rival(plan: TaskPlan, rate: float, *, together: bool) -> TaskPlan:

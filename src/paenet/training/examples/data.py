@@ -109,8 +109,8 @@ def split_examples(plan: TaskPlan, split: str) -> Examples:
     if len(examples) < 2:
         raise RecipeError(
             f"task {plan.name!r}: split {split!r} of {examples.name} has too few examples "
-            f"({len(examples)}); give at least 2 (of images without a split, one in ten is drawn for validation, and "
-            "one for the test)"
+            f"({len(examples)}); give at least 2 (of images without a split, one in ten is drawn "
+            "for validation, and one for the test)"
         )
     return examples
 

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from paenet import tasks
 from paenet.datasets import pairs_at
+from paenet.packing import seeded
 from paenet.tasks import Metric, Task, TaskError
 from paenet.training.errors import RecipeError
 from paenet.training.examples.data import Progress, Split, View, decode, open_split, spaced
 from paenet.training.examples.evaluate import predict
 from paenet.training.examples.sources import ImageSource, Source
-from paenet.training.machine import IMAGES
+from paenet.training.machine import IMAGES, derive
 from paenet.training.recipe import Input, TaskPlan
 
 SPLITS = ("train", "val", "test")
@@ -67,10 +68,16 @@ class Material:
             raise ValueError(f"task {self.plan.name!r} has no pretraining")
         return replace(self, plan=plan, train=self.pretrain, pretrain=None)
 
-    @property
-    def training_targets(self) -> Tensor:
-        """Targets of the training split; empty where a teacher gives them."""
-        return torch.empty(0) if self.train.targets is None else self.train.targets
+    def criterion(self, features: int, seed: int) -> nn.Module:
+        """The task's loss, with parameters of its own drawn from `seed`.
+
+        Args:
+            features: what the task's head is given.
+        """
+        by_teacher = torch.empty(0)  # which gives the targets
+        targets = by_teacher if self.train.targets is None else self.train.targets
+        with seeded(derive(seed, "criterion")):
+            return self.task.criterion(features, targets)
 
     def measure(
         self, network: nn.Module, split: Split, source: Source | None = None

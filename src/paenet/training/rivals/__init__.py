@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paenet.errors import suggest
-from paenet.packing import METHODS
+from paenet.packing import METHODS, Method, method
 from paenet.training.errors import RecipeError
 from paenet.training.rivals.finetune import FineTune
 from paenet.training.rivals.joint import Joint
@@ -17,6 +17,12 @@ from paenet.training.rivals.lora import Lora
 from paenet.training.rivals.rival import Rival, Start
 
 RIVALS: dict[str, type[Rival]] = {"finetune": FineTune, "joint": Joint, "lora": Lora}
+
+
+def kind_of(asked: str) -> type[Rival] | Method:
+    """What is asked for as `NAME` or `NAME:SETTING`: a rival's class, or a pack's method."""
+    name = asked.partition(":")[0]
+    return RIVALS[name] if name in RIVALS else method(name)
 
 
 def rival(asked: str) -> Callable[[Start], Rival] | None:
@@ -36,4 +42,4 @@ def rival(asked: str) -> Callable[[Start], Rival] | None:
     return None
 
 
-__all__ = ["RIVALS", "Rival", "Start", "files_of", "rival", "run_rival"]
+__all__ = ["RIVALS", "Rival", "Start", "files_of", "kind_of", "rival", "run_rival"]

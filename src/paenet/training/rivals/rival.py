@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from paenet.packing import Pack, seeded
+from paenet.packing import Pack
 from paenet.training.algorithm import new_head, stems_to_try
 from paenet.training.base import Base
 from paenet.training.errors import RecipeError
@@ -67,8 +67,7 @@ class Start:
         """
         session, plan = self.session, material.plan
         budget, seed, key = plan.reference_budget(), self.seed(plan.name), f"{plan.name}/train"
-        with seeded(derive(seed, "criterion")):
-            criterion = material.task.criterion(session.features, material.training_targets)
+        criterion = material.criterion(session.features, seed)
         trainee = Trainee(
             network,
             criterion.to(session.accelerator.device),
