@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from paenet import packfile, training
 from paenet.packing import Pack, PackingError
 from paenet.training import RecipeError, RunError
 from paenet.training.algorithm.stemming import stems_to_try
 from paenet.training.examples import activations as keeping
-from paenet.training.examples.data import Split, View
-from paenet.training.examples.sources import ActivationSource, ImageSource
 from tests.training import toys
 from tests.training.conftest import Measure
 
@@ -48,54 +45,6 @@ def test_a_task_with_a_stem_owns_nothing_in_it_and_is_judged_whole(
     assert learnt["stem"] == "0"
     assert 0 < learnt["own_work"] < 1
     assert learnt["val"]["accuracy"]["value"] > 0.9
-
-
-def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
-    stems = {"a": nn.Conv2d(3, 2, 3).eval(), "b": nn.Flatten()}
-    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True))
-    kept = keeper.keep(stems, images, 3)
-    inputs = images.inputs(slice(None), CPU)
-    with torch.no_grad():
-        for view, shown in enumerate((inputs, inputs.flip(3))):
-            expected = stems["a"](shown)
-            for name, values in (("a", expected), ("b", expected.flatten(1))):
-                (piece,) = kept[name].views[view]
-                assert piece.dtype == np.float16
-                assert np.allclose(piece, values, atol=2e-3)
-    assert not np.array_equal(kept["a"].views[2][0], kept["a"].views[0][0])
-    whole = kept["a"].inputs(slice(None), CPU)
-    assert torch.equal(kept["b"].inputs(slice(None), CPU), whole.flatten(1))
-
-
-class Raising(nn.Module):
-    """Changes its input in place, as blocks with a sum at their end do."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.add_(1)
-
-
-@pytest.mark.parametrize("exact", [False, True])
-def test_a_stem_that_works_in_place_leaves_what_is_kept_of_the_one_before(
-    exact: bool, tmp_path: Path
-) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
-    stems = {"a": nn.Conv2d(3, 2, 3).eval(), "b": Raising()}
-    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True), exact=exact)
-    kept = {name: k.inputs(slice(None), CPU) for name, k in keeper.keep(stems, images, 1).items()}
-    torch.testing.assert_close(kept["b"], kept["a"] + 1, rtol=0, atol=4e-3)
-
-
-def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
-    stem = nn.Conv2d(3, 2, 3).eval()
-    keeper = keeping.Keeper(tmp_path, "base", "bf16", 0, 5, Accelerator(cpu=True), exact=True)
-    kept = keeper.keep({"a": stem}, images, 1)["a"].inputs(slice(None), CPU)
-    with torch.inference_mode():
-        assert torch.equal(kept, stem(images.inputs(slice(None), CPU)))
 
 
 def test_a_stored_task_is_judged_as_its_whole_network_is(faces: Path, tmp_path: Path) -> None:
@@ -302,18 +251,3 @@ def test_a_method_that_sees_no_base_has_no_stems(faces: Path, tmp_path: Path) ->
     recipe = toys.recipe(toys.task("a", faces, stem="auto"), method="individual")
     training.run(recipe, tmp_path)
     assert toys.entries(tmp_path)["a/learnt"]["stem"] is None
-
-
-def test_rows_of_activations_come_from_the_views_that_were_drawn() -> None:
-    def pieces(view: int) -> list[np.ndarray]:
-        values = np.arange(10, dtype=np.float16)[:, None] + 100 * view
-        return [values[:4], values[4:8], values[8:]]
-
-    source = ActivationSource([pieces(0), pieces(1)])
-    assert len(source) == 10
-    assert source.inputs(slice(3, 9), CPU).flatten().tolist() == [3, 4, 5, 6, 7, 8]
-    draw = torch.Generator().manual_seed(0)
-    rows = np.array([9, 0, 4, 4, 4, 4, 4, 4])
-    varied = source.varied(rows, draw, CPU).flatten()
-    assert (varied % 100).tolist() == rows.tolist()
-    assert set((varied // 100).tolist()) == {0, 1}
