@@ -12,7 +12,7 @@ from paenet.datasets import Augment, DataError
 from paenet.training.errors import RecipeError
 from paenet.training.examples.data import Split, View, open_split
 from paenet.training.examples.material import make_task
-from paenet.training.recipe.given import Input
+from paenet.training.recipe.network import Input
 from tests.training import toys
 
 STILL = Augment(0, (1, 1), 0, 0, 0, 0, 0, 0)

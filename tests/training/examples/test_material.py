@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from paenet.training.errors import RecipeError
 from paenet.training.examples.data import View
 from paenet.training.examples.material import Material, open_material, open_pairs
-from paenet.training.recipe.given import Input
+from paenet.training.recipe.network import Input
 from tests.datasets.published.trees import put_images, put_lines
 from tests.training import toys
 

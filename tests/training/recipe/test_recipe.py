@@ -8,7 +8,7 @@ import yaml
 
 from paenet.packing import METHODS
 from paenet.training import RecipeError, dump_recipe, load_recipe, parse_recipe
-from paenet.training.recipe.given import Backbone
+from paenet.training.recipe.network import Backbone
 from paenet.training.recipe.plan import Budget, TaskPlan
 from paenet.training.recipe.recipe import Recipe, parse_addition
 from tests.training import toys

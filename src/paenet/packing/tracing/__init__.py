@@ -1,4 +1,4 @@
-"""A network as a graph: its operations, the shapes between them, and what they compute."""
+"""A network as a graph: its operations, the shapes between them, and how much they compute."""
 
 from paenet.packing.tracing.recording import Recording, Shape, is_constant, record
 from paenet.packing.tracing.work import multiplications

@@ -18,7 +18,7 @@ _ATTENTION = functional.scaled_dot_product_attention
 
 
 def multiplications(node: fx.Node, called: nn.Module | None) -> int:
-    """Those of a node that is a packed layer, what such a layer computes, or a product.
+    """Of a node that is a packed layer, what such a layer computes, or a product of tensors.
 
     `torch.utils.flop_counter` counts what runs, and takes two seconds of imports to do so.
 

@@ -130,7 +130,12 @@ def decode(
     task: Task | None = None,
     progress: Progress | None = None,
 ) -> Split:
-    """The images of `examples` at the size that networks see, with the targets of `task`."""
+    """The images of `examples` at the size that networks see, with the targets of `task`.
+
+    Raises:
+        DataError: where too many images are broken, the cache cannot be written, or a label is
+            wrong.
+    """
     images = Images(examples, view.size, cache, max_broken=given.max_broken, progress=progress)
     targets = None if task is None else encode(task, examples.select(images.kept))
     return Split(images.pixels, targets, tuple(images.broken), images.hash, examples.skipped)

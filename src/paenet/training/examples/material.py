@@ -211,6 +211,7 @@ def open_pairs(
             after the other.
 
     Raises:
+        DataError: where there is no such file, or as `decode`.
         RecipeError: where an image of a pair is broken, since a test cannot leave it out.
     """
     pairs = pairs_at(path)

@@ -1,6 +1,6 @@
 """What a run is told: networks, images, tasks, goals and budgets, checked before any work."""
 
-from paenet.training.recipe.given import Activations, Backbone, Input
+from paenet.training.recipe.network import Activations, Backbone, Input
 from paenet.training.recipe.plan import Budget, Channels, Goal, Prune, TaskPlan, Values, Widen
 from paenet.training.recipe.recipe import (
     Recipe,

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from paenet import packing, tasks
 from paenet.errors import suggest
-from paenet.training.recipe.given import Section, or_value_error
+from paenet.training.recipe.network import Section, or_value_error
 
 
 class Budget(Section):

@@ -15,7 +15,7 @@ from paenet.datasets import PLACES
 from paenet.errors import suggest
 from paenet.training.errors import RecipeError
 from paenet.training.recipe.explaining import explain, kind_of
-from paenet.training.recipe.given import Activations, Backbone, Input, Section, or_value_error
+from paenet.training.recipe.network import Activations, Backbone, Input, Section, or_value_error
 from paenet.training.recipe.plan import TaskPlan
 
 # What of a recipe may stand in the file of one task that is added to a pack.
