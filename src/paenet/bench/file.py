@@ -115,8 +115,9 @@ def _write(held: PackFile, path: Path) -> None:
 def _loading(path: Path, networks: dict[str, nn.Sequential], folder: Path, repeats: int) -> float:
     """Seconds of loading a pack by those of reading dense networks; medians."""
     files = {}
-    for name, network in networks.items():
-        files[name] = folder / f"{name}.safetensors"
+    # Numbered: a task's name may be any text, a path out of the folder among them.
+    for number, (name, network) in enumerate(networks.items()):
+        files[name] = folder / f"dense-{number}.safetensors"
         safetensors.torch.save_file(network.state_dict(), files[name])
     skeletons = {name: copy.deepcopy(network).to("meta") for name, network in networks.items()}
 
