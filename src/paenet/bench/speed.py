@@ -44,7 +44,7 @@ def bench_speed(
         engine_over_separate: all tasks by as many dense networks, one after the other, by batch.
         engine_over_paper: all tasks by one pass for each through its own network, by batch.
         engine_over_adapters: all tasks by one pass for each through a dense network with a LoRA
-            adapter per task, by batch; None where `peft` is not installed.
+            adapter per task, by batch; None where `peft` is not installed or cannot adapt it.
         onnxruntime_over_dense, int8_over_dense: all tasks by onnxruntime, in float32 and in int8,
             by one dense network, by batch; None without the extra `onnx`.
         engine_bfloat16_over_dense_bfloat16: all tasks by one dense network, both in bfloat16, by
