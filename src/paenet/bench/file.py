@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from paenet import packfile
-from paenet.bench.memory import peak_of_loading
+from paenet.bench.processes import peak_of_loading
 from paenet.bench.rivals import RIVALS
 from paenet.bench.timing import ratio, timed
 from paenet.packfile import PackFile, PackFileError
