@@ -17,10 +17,10 @@ from paenet.bench.processes import peak_of_loading
 from paenet.bench.rivals import RIVALS
 from paenet.bench.timing import ratio, timed
 from paenet.packfile import PackFile, PackFileError
+from paenet.packfile.accounting import MIB
 from paenet.packing.values import NATIVE, fit_table, snap
 
 GRIDS = ("float32", "bfloat16", "int8", "codebook4")
-MIB = 2**20
 
 
 def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:

@@ -151,4 +151,6 @@ def _bytes(task: dict[str, Any], parts: list[str]) -> tuple[str, ...]:
 
 def of_separate(size: int, separate_mib: float) -> float:
     """A file's size by that of separate networks; 0 where there is no task."""
-    return size / (separate_mib * 2**20) if separate_mib else 0.0
+    from paenet.packfile.accounting import MIB
+
+    return size / (separate_mib * MIB) if separate_mib else 0.0
