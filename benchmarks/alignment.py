@@ -22,17 +22,14 @@ from PIL import Image
 from benchmarks.recording import record
 from paenet import backbones, datasets
 from paenet.faces import Detector, Faces, choose, crop
+from paenet.faces.record import LANDMARKS
 from paenet.tasks.verification import best_threshold
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 BOX = ("left", "top", "right", "bottom")
-POINTS = tuple(
-    f"{name}_{axis}"
-    for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-    for axis in "xy"
-)
+POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 NEAR = 2.0  # pixels
 QUALITY = 85  # of WebP, at which files are as large as those of the photographs at hand
 

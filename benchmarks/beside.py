@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.markdown import table
+from paenet.cli.output import megabytes
 
 
 def beside(runs: Mapping[str, dict[str, Any]]) -> Iterable[str]:
@@ -37,10 +38,10 @@ def beside(runs: Mapping[str, dict[str, Any]]) -> Iterable[str]:
     ]
     dense = next(iter(alike.values()))["accounting"]["separate_mib"]
     works = [sum(task["own_work"] for task in run["tasks"].values()) for run in alike.values()]
-    sizes = [run["file_bytes"] / 2**20 for run in alike.values()]
+    sizes = [megabytes(run["file_bytes"]) for run in alike.values()]
     rows += [
         ("forward cost", "", f"{len(first)}.00", *(f"{work:.2f}" for work in works)),
-        ("file", "", f"{dense:.1f} MB", *(f"{size:.1f} MB" for size in sizes)),
+        ("file", "", f"{dense:.1f} MB", *sizes),
     ]
     yield from table(("task", "metric", "individual", *alike), rows)
     yield ""

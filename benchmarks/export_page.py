@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.markdown import origin, table
-from paenet.cli.output import interval
+from paenet.cli.output import interval, megabytes
 
 
 def export(document: dict[str, Any]) -> Iterable[str]:
     """The section, line by line."""
-    sizes = {kind: f"{size / 2**20:.1f} MB" for kind, size in document["bytes"].items()}
+    sizes = {kind: megabytes(size) for kind, size in document["bytes"].items()}
     yield origin(document)
     yield ""
     yield (

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stems import tried
+from paenet.bench.comparison_plots import figure_of, save
 
 
 def plot(document: dict[str, Any], path: Path) -> None:
     """Draws the goal's metric over what each task computes of its own, as SVG; filled: chosen."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # The same figures give the same file.
-    mpl.rcParams |= {"svg.hashsalt": path.name, "svg.fonttype": "none"}
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot(
-        xlabel="computed of its own, % of one forward pass", ylabel="metric on validation"
+    figure, (axes,) = figure_of(
+        1, xlabel="computed of its own, % of one forward pass", ylabel="metric on validation"
     )
     axes.set_xscale("symlog", linthresh=0.1)
     for name, stems in tried(document).items():
@@ -40,4 +35,4 @@ def plot(document: dict[str, Any], path: Path) -> None:
             if stem.chosen:
                 axes.plot(work, stem.value, "o", color=line.get_color())
     axes.legend(fontsize=8)
-    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    save(figure, path)

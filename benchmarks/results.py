@@ -4,9 +4,9 @@
     python -m benchmarks.results collect runs/faces-compared
     python -m benchmarks.results write
 
-`collect` turns a run's record and pack, or the report of `pae compare`, into
-docs/results/NAME.json; `write` makes the page and its
-plots (they need the extra `plot`) from every JSON file there. Nothing is typed in by hand.
+`collect` turns a run's record and pack, the report of `pae compare`, or what `pae bench --json` has
+printed into docs/results/NAME.json; `write` makes the page and its plots (they need the extra
+`plot`) from every JSON file there. Nothing is typed in by hand.
 """
 
 from __future__ import annotations
@@ -31,16 +31,22 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 @app.command()
 def collect(
-    folder: Annotated[Path, typer.Argument(help="A run's directory; a comparison's, or its JSON.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A run's directory, a comparison's, or a file: the JSON of any pae command that "
+            "names its command, such as pae compare and pae bench."
+        ),
+    ],
     command: Annotated[
-        str | None, typer.Option(help="The command that made it; a comparison says so itself.")
+        str | None, typer.Option(help="The command that made it; JSON says so itself.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the JSON file.")] = None,
     remark: Annotated[
         str | None, typer.Option(help="What the command alone does not tell; the page shows it.")
     ] = None,
 ) -> None:
-    """Writes docs/results/NAME.json from a run's record and pack, or from a comparison."""
+    """Writes docs/results/NAME.json from a run's record and pack, or from any JSON document."""
     comparison = folder if folder.is_file() else folder / training.COMPARISON
     if comparison.exists():
         document = json.loads(comparison.read_text(encoding="utf-8"))

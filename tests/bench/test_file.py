@@ -1,7 +1,9 @@
 """What `pae bench file` measures is what it says; how fast a machine is, is no promise."""
 
+import dataclasses
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def test_a_pack_of_ones_own_is_measured(pae: Pae, tmp_path: Path) -> None:
     found = json.loads(done.out)
     assert (found["pack"], found["tasks"]) == (str(path), 1)
     assert found["file_bytes"] == path.stat().st_size
+
+
+def test_a_tasks_name_is_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = sample("small", None, (0.4,))
+    task = held.pack.tasks["task1"]
+    held.pack.tasks.clear()
+    held.pack.tasks["../x"] = dataclasses.replace(task, name="../x")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("paenet.bench.file.peak_of_loading", lambda *arguments: None)
+    assert bench.bench_file(held, repeats=1)["tasks"] == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -120,6 +120,14 @@ def test_a_way_that_is_not_to_be_had_gives_no_figure(
     assert {key for key, value in found.items() if value is not None} == ALWAYS
 
 
+def test_a_network_with_groups_that_peft_cannot_adapt_has_no_adapters() -> None:
+    pytest.importorskip("peft")
+    depthwise = nn.Sequential(nn.Conv2d(3, 3, 3, groups=3), nn.Flatten(), nn.Linear(12, 4))
+    pack = Pack(depthwise, example=torch.zeros(1, 3, 4, 4))
+    pack.learn("one", head=nn.Linear(4, 2)).freeze()
+    assert passes.adapters(pack) is None
+
+
 def test_every_side_takes_as_many_turns_and_goes_first_as_often() -> None:
     turns: list[str] = []
     works: list[Callable[[], object]] = [lambda n=name: turns.append(n) for name in "abc"]

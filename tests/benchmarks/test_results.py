@@ -84,7 +84,8 @@ def test_stages_of_an_earlier_plan_are_not_shown(
 
 
 def test_a_plot_is_drawn_of_the_stems_that_were_tried(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
+    mpl = pytest.importorskip("matplotlib", reason="plots need the extra `plot`")
+    settings = dict(mpl.rcParams)
     stage = {"metrics": {"accuracy": {"value": 0.9}}, "seconds": 1.0}
     tasks = {
         "gender": {
@@ -100,6 +101,7 @@ def test_a_plot_is_drawn_of_the_stems_that_were_tried(tmp_path: Path) -> None:
     drawn = (tmp_path / "a" / "x.svg").read_text()
     assert drawn == (tmp_path / "b" / "x.svg").read_text()
     assert "gender (accuracy)" in drawn
+    assert dict(mpl.rcParams) == settings
 
 
 def test_a_comparison_is_a_section_with_its_plots(

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from paenet import datasets
+from paenet import datasets, faces
 from tests.cli.answers import contents, document, refusal
 from tests.cli.conftest import Pae
 
@@ -82,6 +83,22 @@ def test_options_reach_the_crops(photographs: Path, tmp_path: Path, pae: Pae) ->
     options = ["--method", "similarity", "--size", "64", "--faces", "all", "--format", "jpg"]
     assert pae("align", photographs, out, "--workers", "1", *options).code == 0
     assert Image.open(out / "0" / "face_0.jpg").size == (64, 64)
+
+
+def test_without_workers_there_is_one_for_each_processor_that_may_be_used(
+    photographs: Path, tmp_path: Path, pae: Pae, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    plain = faces.align_folder
+
+    def noted(*arguments: Any, workers: int, **options: Any) -> faces.Report:
+        asked.append(workers)
+        return plain(*arguments, workers=1, **options)
+
+    monkeypatch.setattr(faces, "align_folder", noted)
+    monkeypatch.setattr("paenet.workers.processors", lambda: 3)
+    assert pae("align", photographs, tmp_path / "out").code == 0
+    assert asked == [3]
 
 
 def test_places_that_cannot_be_are_refused_in_one_line(

@@ -178,6 +178,25 @@ def test_a_full_disk_behind_stdout_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["cache", "info"], ["report", "--published", "--json"]]
+)
+def test_where_nobody_reads_on_it_ends_quietly(arguments: list[str], unbuffered: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "paenet", *arguments],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_of_several_processes_one_prints(pae: Pae, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     assert pae("env", "--json").out == ""

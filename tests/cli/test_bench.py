@@ -53,6 +53,32 @@ def test_a_pack_of_ones_own_network_is_refused_with_the_reason(
     refusal(pae("bench", what, "--pack", pack), pack, "its network is code of your own")
 
 
+@pytest.mark.parametrize("what", ["file", "speed"])
+def test_a_backbone_of_ones_own_is_refused_before_the_work(
+    what: str, pae: Pae, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paenet.bench.sample", None)
+    monkeypatch.setattr("paenet.bench.sample_with_stems", None)
+    done = pae("bench", what, "--backbone", "tests.training.toys:tiny")
+    refusal(done, "--backbone", "tests.training.toys:tiny: its network is code of your own")
+
+
+@pytest.mark.parametrize(
+    ("what", "option", "value"),
+    [
+        ("file", "--densities", "0.5,0.2"),
+        ("file", "--backbone", "small"),
+        ("file", "--weights", "facenet"),
+        ("speed", "--backbone", "small"),
+        ("speed", "--weights", "facenet"),
+    ],
+)
+def test_what_would_do_nothing_beside_a_pack_is_refused(
+    what: str, option: str, value: str, pack: Path, pae: Pae
+) -> None:
+    refusal(pae("bench", what, "--pack", pack, option, value), "--pack", f"{option} beside it")
+
+
 @pytest.mark.parametrize("shares", ["0.5,x", "0.7,0.4", "0,0.1", "", "nan", "0.5,nan", "inf"])
 def test_shares_that_cannot_be_are_refused(pae: Pae, shares: str) -> None:
     refusal(pae(*SMALL, "--densities", shares), "--densities", "above 0 that sum to at most 1")

@@ -62,6 +62,24 @@ def test_a_person_reads_metric_goal_figures_and_weights(learnt: Path, pae: Pae) 
     assert sizes[2] == f"{task['file']['values'] / 2**10:.1f}"
 
 
+def test_a_pack_that_is_replaced_meanwhile_is_told_of_as_it_is_now(
+    learnt: Path, pae: Pae, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = packfile.ledger
+
+    def replaced(path: Path) -> packfile.Ledger:
+        held = packfile.read(path, backbone=toys.tiny)
+        if "again" in held.pack.tasks:
+            held.pack.remove("again")
+            packfile.write(held.pack, path, backbone=held.spec, about=held.about)
+        return ledger(path)
+
+    monkeypatch.setattr(packfile, "ledger", replaced)
+    found = document(pae("info", learnt, *OWN, "--json"))
+    assert set(found["tasks"]) == {"shade"}
+    assert found["file_bytes"] == learnt.stat().st_size
+
+
 @pytest.mark.parametrize(
     "notes",
     [

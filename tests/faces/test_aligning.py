@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paenet.faces import Detector, FacesError, Framing, align_folder, aligning, choose, crop
+from paenet.faces import Detector, Faces, FacesError, Framing, align_folder, aligning, choose, crop
 from paenet.faces.aligning import _targets
 from paenet.faces.record import COLUMNS
 
@@ -274,6 +274,24 @@ def test_all_faces_of_a_photograph_are_numbered(
     assert crops(out) == ["group_0.png", "group_1.png"]
     assert [row["crop"] for row in table(out)] == ["group_0.png", "group_1.png"]
     assert align_folder(tmp_path / "in", out, Framing(faces="all")).done_before == 1
+
+
+def test_faces_are_numbered_without_a_gap_where_one_cannot_be_cut(
+    tmp_path: Path, photographs: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(photographs[1]).save(tmp_path / "in" / "group.png")
+    out, framing, cut = tmp_path / "out", Framing(faces="all"), Framing.cut
+
+    def all_but_the_first(self: Framing, pixels: Any, faces: Faces, row: int) -> Any:
+        if row == 0:
+            raise FacesError("box has no pixel")
+        return cut(self, pixels, faces, row)
+
+    monkeypatch.setattr(Framing, "cut", all_but_the_first)
+    assert align_folder(tmp_path / "in", out, framing).crops == 1
+    assert crops(out) == ["group_0.png"]
+    assert align_folder(tmp_path / "in", out, framing).done_before == 1
 
 
 def test_no_two_photographs_share_a_crop() -> None:

@@ -57,7 +57,13 @@ def test_a_crop_takes_grey_images(image: np.ndarray) -> None:
         ((1, 2, 3, float("nan")), {}, "finite"),
         ((1, 2, 30, 40), {"size": 0}, "size"),
         ((1, 2, 30, 40), {"margin": -1}, "margin"),
-        ((1, 2, 30, 40), {"margin": 160}, "margin"),
+        ((1, 2, 30, 40), {"margin": 160}, "margin: 160; give 0 or more, and less than the size"),
+        (
+            (1, 2, 30, 40),
+            {"margin": -1, "margin_in": "photograph"},
+            "margin: -1; give 0 or more, a finite number",
+        ),
+        ((1, 2, 30, 40), {"margin_in": "photo"}, "margin_in: 'photo'; give crop, photograph"),
     ],
 )
 def test_what_gives_no_crop_is_named(
@@ -87,3 +93,10 @@ def test_size_weighs_against_distance_as_in_facenets_script() -> None:
 @pytest.mark.parametrize("which", ["central", "largest", "all"])
 def test_of_no_faces_none_is_chosen(which: str) -> None:
     assert len(choose(faces(), 100, 200, which)) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_choice_that_there_is_not_is_named_with_those_that_there_are(count: int) -> None:
+    found = faces(*[(0, 25, 50, 75)] * count)
+    with pytest.raises(FacesError, match="which: 'centre'; give central, largest, all"):
+        choose(found, 100, 200, "centre")

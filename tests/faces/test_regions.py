@@ -1,10 +1,14 @@
 """Windows cut out together are those that torch resamples one by one."""
 
+import math
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
+from paenet.datasets.decoding import MAX_PIXELS
 from paenet.faces import regions
 from paenet.faces.regions import SummedImages
 
@@ -33,8 +37,29 @@ def test_windows_are_means_of_areas(seed: int, sizes: list[tuple[int, int]], siz
         torch.testing.assert_close(window, plain, rtol=1e-6, atol=1e-4)
 
 
-def test_sums_of_a_large_image_do_not_overflow() -> None:
-    image = torch.full((3000, 3000, 3), 255, dtype=torch.uint8)  # sums to more than 2**31
-    assert regions._sums(image)[-1, -1].tolist() == [255 * 9_000_000] * 3
-    window = SummedImages([image]).windows(torch.tensor([[0, 0, 3000, 3000]]), torch.tensor([0]), 2)
-    assert window.unique().tolist() == [255.0]
+def test_windows_of_a_large_image_are_right_though_its_sums_run_over() -> None:
+    image = torch.full((4200, 4200, 3), 255, dtype=torch.uint8)  # sums to more than 2**32
+    image[-100:, -100:] = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    areas = torch.tensor([[0, 0, 4100, 4100], [4100, 4100, 4200, 4200], [4099, 4100, 4101, 4200]])
+    sums = SummedImages([image])
+    windows = sums.windows(areas, torch.zeros(3, dtype=torch.long), 2)
+    assert windows[0].unique().tolist() == [255.0]
+    assert windows[1].flatten(1).unique(dim=1).flatten().tolist() == [1.0, 2.0, 3.0]
+    assert windows[2, :, 0].tolist() == [[255.0, color] for color in (1.0, 2.0, 3.0)]
+
+
+def test_a_large_image_takes_four_bytes_for_each_colour() -> None:
+    image = torch.zeros(3000, 3000, 3, dtype=torch.uint8)
+    assert SummedImages([image])._sums.nbytes == 4 * 3 * 3001 * 3001
+
+
+@pytest.mark.parametrize(
+    "shape", [(10_488, 10_488), (20, 5_500_000), (5_500_000, 20), (1, 110_000_000)]
+)
+def test_no_bin_of_the_largest_photograph_runs_over(shape: tuple[int, int]) -> None:
+    assert math.prod(shape) >= MAX_PIXELS * 0.9999
+    longest = []
+    for side in shape:
+        begin, end = regions._bins(torch.tensor([0]), torch.tensor([side]), 24)
+        longest.append(int((end - begin).max()))
+    assert 255 * math.prod(longest) < 2**31

@@ -17,6 +17,7 @@ from paenet.packfile import (
     PackFileWarning,
     describe,
     read,
+    unchanged,
     write,
 )
 from paenet.packing import Pack
@@ -145,3 +146,34 @@ def test_what_was_read_can_be_written_elsewhere(tmp_path: Path) -> None:
     write(file.pack, copy, backbone=file.spec, about=file.about)
     assert copy.read_bytes() == (tmp_path / "pack.pae").read_bytes()
     assert file.spec == SPEC
+
+
+def test_what_is_taken_in_several_steps_is_of_one_file(tmp_path: Path) -> None:
+    path = saved(tiny(), tmp_path)
+    taken = []
+
+    def take(document: dict[str, Any]) -> list[str]:
+        names = [task["name"] for task in document["tasks"]]
+        if not taken:
+            smaller = tiny()
+            smaller.remove("b")
+            write(smaller, path, backbone=SPEC)
+        taken.append(names)
+        if "b" in names:
+            raise PackFileError("has no task 'b'")
+        return names
+
+    assert unchanged(path, take) == ["a"]
+    assert taken == [["a", "b"], ["a"]]
+
+
+def test_what_cannot_be_taken_of_a_file_that_stays_is_refused(tmp_path: Path) -> None:
+    taken = []
+
+    def take(document: dict[str, Any]) -> None:
+        taken.append(document)
+        raise PackFileError("has no task 'z'")
+
+    with pytest.raises(PackFileError, match="has no task 'z'"):
+        unchanged(saved(tiny(), tmp_path), take)
+    assert len(taken) == 1

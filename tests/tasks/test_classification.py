@@ -98,7 +98,7 @@ def test_without_an_embedding_the_head_is_one_linear_layer() -> None:
     assert isinstance(COLOUR.head(8), torch.nn.Linear)
 
 
-@pytest.mark.parametrize("size", [0, -3, 2.0, True, "3"])
+@pytest.mark.parametrize("size", [0, -3, 2.0, True, "3", 65537, 100_000_000_000])
 def test_an_embedding_of_no_whole_number_of_dimensions_is_refused(size: object) -> None:
-    with pytest.raises(TaskError, match=r"embedding: .* is not a whole number from 1"):
+    with pytest.raises(TaskError, match=r"embedding: .* is not a whole number from 1 to 65536"):
         Classification(name="c", classes=("a", "b"), embedding=size)

@@ -345,6 +345,15 @@ def test_a_removal_killed_before_the_pack_is_written_can_be_asked_for_again(
     add(pack, "a")
 
 
+def test_a_task_whose_name_is_no_files_is_removed_like_any_other(pack: Path) -> None:
+    held = packfile.read(pack, backbone=toys.tiny)
+    learner = held.pack.learn("age/years", head=torch.nn.Identity())
+    learner.freeze()
+    packfile.write(held.pack, pack, backbone=held.spec, about=held.about)
+    training.remove(pack, "age/years", **OWN)
+    assert list(packfile.read(pack, backbone=toys.tiny).pack.tasks) == ["base"]
+
+
 def test_a_task_that_another_one_sees_is_not_removed(pack: Path, add: Add) -> None:
     add(pack, "a")
     before = pack.read_bytes()

@@ -45,7 +45,7 @@ def draw(report: dict[str, Any], folder: Path, prefix: str = "") -> list[Path]:
     """
     needs_matplotlib()
     folder.mkdir(parents=True, exist_ok=True)
-    return [_save(_draw(name, report), folder / f"{prefix}{name}.svg") for name in names(report)]
+    return [save(_draw(name, report), folder / f"{prefix}{name}.svg") for name in names(report)]
 
 
 def names(report: dict[str, Any]) -> list[str]:
@@ -71,7 +71,7 @@ def _bytes(report: dict[str, Any]) -> Figure:
 
     found = [order for method in report["methods"].values() for order in method["orders"]]
     tasks = {task: figures["metric"] for task, figures in found[0]["tasks"].items()}
-    figure, panels = _figure(len(tasks), xlabel="MB on disk")
+    figure, panels = figure_of(len(tasks), xlabel="MB on disk")
     for axes, (task, metric) in zip(panels, tasks.items(), strict=True):
         for index, (name, method) in enumerate(report["methods"].items()):
             for number, summary in enumerate(method["orders"]):
@@ -100,7 +100,7 @@ def _sequence(report: dict[str, Any]) -> Figure:
     """What each task reaches on test after every lesson, in each method's first run."""
     every = [run for method in report["methods"].values() for run in method["runs"]]
     order = every[0]["order"]
-    figure, panels = _figure(len(order), xlabel="after")
+    figure, panels = figure_of(len(order), xlabel="after")
     for axes, task in zip(panels, order, strict=True):
         for index, (name, method) in enumerate(report["methods"].items()):
             run = next((run for run in method["runs"] if run["order"] == order), None)
@@ -127,7 +127,7 @@ def _style(index: int) -> dict[str, Any]:
 def _owners(name: str, run: dict[str, Any]) -> Figure:
     """What share of each layer every task owns."""
     owners = run["owners"]
-    figure, (axes,) = _figure(
+    figure, (axes,) = figure_of(
         1, xlabel="layer, from input to output", ylabel="share of its weights"
     )
     places = range(len(owners))
@@ -144,14 +144,16 @@ def _owners(name: str, run: dict[str, Any]) -> Figure:
     return figure
 
 
-def _figure(panels: int, **labels: str) -> tuple[Figure, list[Axes]]:
+def figure_of(panels: int, **labels: str) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels side by side, each with these labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(7.0, 3.0 * panels), 4), layout="constrained")
     return figure, [figure.add_subplot(1, panels, 1 + i, **labels) for i in range(panels)]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Writes a figure as SVG; the same figure gives the same file."""
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none"}):

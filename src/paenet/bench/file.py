@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from paenet import packfile
-from paenet.bench.memory import peak_of_loading
+from paenet.bench.processes import peak_of_loading
 from paenet.bench.rivals import RIVALS
 from paenet.bench.timing import ratio, timed
 from paenet.packfile import PackFile, PackFileError
+from paenet.packfile.accounting import MIB
 from paenet.packing.values import NATIVE, fit_table, snap
 
 GRIDS = ("float32", "bfloat16", "int8", "codebook4")
-MIB = 2**20
 
 
 def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
@@ -115,8 +115,9 @@ def _write(held: PackFile, path: Path) -> None:
 def _loading(path: Path, networks: dict[str, nn.Sequential], folder: Path, repeats: int) -> float:
     """Seconds of loading a pack by those of reading dense networks; medians."""
     files = {}
-    for name, network in networks.items():
-        files[name] = folder / f"{name}.safetensors"
+    # Numbered: a task's name may be any text, a path out of the folder among them.
+    for number, (name, network) in enumerate(networks.items()):
+        files[name] = folder / f"dense-{number}.safetensors"
         safetensors.torch.save_file(network.state_dict(), files[name])
     skeletons = {name: copy.deepcopy(network).to("meta") for name, network in networks.items()}
 

@@ -48,14 +48,18 @@ def adapters(pack: Pack) -> Answer | None:
     Every convolution and linear layer of the backbone has adapters of rank 8.
 
     Returns:
-        None where `peft` is not installed.
+        None where `peft` is not installed, or a convolution has groups that do not divide the
+        rank, to which it gives no adapter.
     """
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError:
         return None
     backbone = _of_base(pack).get_submodule("backbone")
-    layers = [n for n, m in backbone.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    modules = dict(backbone.named_modules())
+    layers = [name for name, m in modules.items() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    if any(RANK % getattr(modules[name], "groups", 1) for name in layers):
+        return None
     # A task's name may hold what peft does not take as an adapter's.
     heads = {f"adapter{task.slot}": copy.deepcopy(task.head) for task in pack.tasks.values()}
     first, *others = heads

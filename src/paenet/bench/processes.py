@@ -9,29 +9,58 @@ import time
 from pathlib import Path
 from typing import Any
 
-_MEMORY = """
+from paenet.packfile import PackFileError
+
+_STATUS = """
 import json, sys
+
+def untold():
+    print("null")
+    sys.exit()
+
+def memory(key):
+    try:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith(key))
+    except (OSError, StopIteration):
+        untold()
+"""
+
+_MEMORY = f"""{_STATUS}
 import torch
 from torch import nn
-from paenet import backbones, packfile
+from paenet import packfile
 from paenet.engine import Engine
-
-def memory():
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
 
 path, what, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 images = torch.zeros(1, 3, size, size)
 with torch.inference_mode():
     nn.Conv2d(3, 8, 3)(images)  # what torch needs to compute anything at all
-    before = memory()
+    before = memory("RssAnon")
     if what == "engine":
         network = Engine(path, dtype="float32")
     else:
         base = packfile.describe(path)["base"]
         network = packfile.load(path, [base])[base].to(memory_format=torch.channels_last)
     network(images)
-print(json.dumps(memory() - before))
+print(json.dumps(memory("RssAnon") - before))
+"""
+
+_LOADING = f"""{_STATUS}
+from paenet import packfile
+
+path, task = sys.argv[1], json.loads(sys.argv[2])
+packfile.describe(path)
+try:
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak starts anew
+except OSError:
+    untold()
+before = memory("VmRSS")
+networks = packfile.load(path, None if task is None else [task])
+tensors = [t for n in networks.values() for t in n.state_dict().values()]
+size = sum(t.numel() * t.element_size() for t in tensors)
+print(json.dumps((memory("VmHWM") - before) / size))
 """
 
 _ANSWER = """
@@ -53,29 +82,57 @@ def memory_over_dense(path: Path, size: int) -> float | None:
 
     Returns:
         None where the system does not tell (anywhere but on Linux).
+
+    Raises:
+        PackFileError: where a process failed.
     """
     engine, dense = (_told(_MEMORY, str(path), what, str(size)) for what in ("engine", "dense"))
     return engine / dense if engine and dense else None
 
 
-def first_answer(path: Path, size: int) -> dict[str, float] | None:
+def peak_of_loading(path: Path, task: str | None) -> float | None:
+    """The peak of memory while tasks are loaded, by the size of the modules.
+
+    Args:
+        path: of the pack.
+        task: the one to load; all of them where None.
+
+    Returns:
+        None where the system does not tell (anywhere but on Linux).
+
+    Raises:
+        PackFileError: where the process failed.
+    """
+    peak: float | None = _told(_LOADING, str(path), json.dumps(task))
+    return peak
+
+
+def first_answer(path: Path, size: int) -> dict[str, float]:
     """Seconds from the start of a process to the first answer of an engine.
 
     Returns:
-        `total`, and of it `ours`: all but starting Python and importing torch; None where the
-        process failed.
+        `total`, and of it `ours`: all but starting Python and importing torch.
+
+    Raises:
+        PackFileError: where the process failed.
     """
     started = time.time()
-    told = _told(_ANSWER, str(path), str(size))
-    if told is None:
-        return None
-    imported, answered = told
+    imported, answered = _told(_ANSWER, str(path), str(size))
     return {"total": answered - started, "ours": answered - imported}
 
 
 def _told(program: str, *arguments: str) -> Any:
-    """What a program prints as JSON; None where it fails."""
+    """What a program prints as JSON.
+
+    Raises:
+        PackFileError: where it fails, with the last line of what it said.
+    """
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
     )
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise PackFileError(
+            f"{arguments[0]}: cannot be measured in a process of its own: {said[-1]}"
+        )
+    return json.loads(done.stdout)

@@ -27,8 +27,8 @@ def bench_speed(
     """Measures a pack whose tasks have stems; figures are JSON types.
 
     Everything is on the processor, as many threads as torch has, and in channels-last order and
-    float32 where nothing else is said; ratios are of medians, both sides taking turns in one
-    process.
+    float32 where nothing else is said. Ratios of times are of medians, both sides taking turns in
+    one process; memory and the first answer are measured once, in processes of their own.
 
     Args:
         held: the pack, its networks buildable from its spec.
@@ -44,7 +44,7 @@ def bench_speed(
         engine_over_separate: all tasks by as many dense networks, one after the other, by batch.
         engine_over_paper: all tasks by one pass for each through its own network, by batch.
         engine_over_adapters: all tasks by one pass for each through a dense network with a LoRA
-            adapter per task, by batch; None where `peft` is not installed.
+            adapter per task, by batch; None where `peft` is not installed or cannot adapt it.
         onnxruntime_over_dense, int8_over_dense: all tasks by onnxruntime, in float32 and in int8,
             by one dense network, by batch; None without the extra `onnx`.
         engine_bfloat16_over_dense_bfloat16: all tasks by one dense network, both in bfloat16, by
@@ -54,7 +54,8 @@ def bench_speed(
         cached_epoch_speedup: a training step over all layers by one from kept activations, for
             every stem of the pack.
         avalanche: forward and step by Avalanche's PackNet; see `packnet.over_avalanche`.
-        memory_over_dense: of an engine by that of one dense network; None where it is not told.
+        memory_over_dense: of an engine by that of one dense network, in a process each; None where
+            the system does not tell.
         first_answer_seconds: from the start of a process; see `processes.first_answer`.
     """
     pack = held.pack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +17,8 @@ def align(
         Path, typer.Argument(metavar="OUT", help="The folder for the crops and alignment.csv.")
     ],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one for each processor without it.")
+        int | None,
+        typer.Option(min=1, help="Processes; one for each processor that it may use without it."),
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="Of the square crops, in pixels.")] = 160,
     margin: Annotated[
@@ -46,6 +46,7 @@ def align(
     """Cut the faces out of every photograph below IN; started again, it does what is missing."""
     from paenet.faces import FacesError, Framing, align_folder
     from paenet.training import Live
+    from paenet.workers import processors
 
     live = Live()
     try:
@@ -53,7 +54,7 @@ def align(
             source,
             out,
             Framing(method, size, margin, margin_in, faces, image_format, min_face),
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or processors(),
             progress=lambda done, total: live.count("align", done, total),
         )
     finally:

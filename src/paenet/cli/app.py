@@ -89,11 +89,21 @@ def options(
 
 
 def main() -> None:
-    """Runs `pae`; every error that a user can mend ends in one line and exit code 2."""
+    """Runs `pae`; every error that a user can mend ends in one line and exit code 2.
+
+    Where nobody reads on, as behind `| head`, it ends as other tools do: at once, and quietly.
+    """
     try:
         code = app(standalone_mode=False)
         if code == 130:  # typer keeps Ctrl-C to itself, and returns its code
             raise KeyboardInterrupt
+        print(end="", flush=True)  # what goes wrong with the last lines goes wrong here
+    except BrokenPipeError:
+        code = _unread()
+    except SystemExit as end:  # what typer and rich make of it
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = _unread()
     except PaenetError as error:
         code = _fail(str(error), error)
     except TyperException as error:
@@ -108,6 +118,12 @@ def main() -> None:
     except OSError as error:
         code = _fail(_of_the_system(error), error)
     sys.exit(code or 0)
+
+
+def _unread() -> int:
+    """Drops what is left to print, which Python would try again; returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141  # as a shell tells of SIGPIPE
 
 
 def _fail(message: str, error: BaseException | None) -> int:

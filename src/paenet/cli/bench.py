@@ -14,15 +14,25 @@ from paenet.cli.output import Json, emit, table
 
 app = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
-Backbone = Annotated[str, typer.Option(help="Of the pack that is made.")]
+BACKBONE = "inception-resnet-v1"
+DENSITIES = "0.615,0.230,0.107"
+OWN_CODE = "its network is code of your own; pae bench measures those that come with paenet"
+
+Backbone = Annotated[
+    str | None, typer.Option(help="Of the pack that is made.", show_default=BACKBONE)
+]
 
 
 @app.command("file")
 def file(
     densities: Annotated[
-        str, typer.Option(help="The share of the weights that each task owns, with commas.")
-    ] = "0.615,0.230,0.107",
-    backbone: Backbone = "inception-resnet-v1",
+        str | None,
+        typer.Option(
+            help="The share of the weights that each task owns, with commas.",
+            show_default=DENSITIES,
+        ),
+    ] = None,
+    backbone: Backbone = None,
     weights: Weights = None,
     pack: Annotated[Path | None, typer.Option(help="A .pae file to measure instead.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Of every timing.")] = 5,
@@ -37,12 +47,14 @@ def file(
 
     source: dict[str, Any] = {"pack": str(pack)}
     if pack is not None:
+        _alone({"--densities": densities, "--backbone": backbone, "--weights": weights})
         held = _read(pack)
     else:
-        shares = _shares(densities)
-        weights = weights or backbones.cached(backbone)
-        held = bench.sample(backbone, weights, shares)
-        source = {"densities": shares, "backbone": backbone, "weights": weights}
+        shares = _shares(DENSITIES if densities is None else densities)
+        name = _of_paenet(backbone)
+        weights = weights or backbones.cached(name)
+        held = bench.sample(name, weights, shares)
+        source = {"densities": shares, "backbone": name, "weights": weights}
     found = bench.bench_file(held, repeats=repeats)
     command = shlex.join(["pae", *sys.argv[1:]])
     document = {
@@ -57,7 +69,7 @@ def file(
 
 @app.command("speed")
 def speed(
-    backbone: Backbone = "inception-resnet-v1",
+    backbone: Backbone = None,
     weights: Weights = None,
     pack: Annotated[
         Path | None, typer.Option(help="A .pae file to measure instead, its tasks with stems.")
@@ -72,7 +84,11 @@ def speed(
     """
     from paenet import bench, training
 
-    held = bench.sample_with_stems(backbone, weights) if pack is None else _read(pack)
+    if pack is not None:
+        _alone({"--backbone": backbone, "--weights": weights})
+        held = _read(pack)
+    else:
+        held = bench.sample_with_stems(_of_paenet(backbone), weights)
     document = {
         "kind": "speed",
         "command": shlex.join(["pae", *sys.argv[1:]]),
@@ -84,6 +100,25 @@ def speed(
     emit(document, as_json, lambda: _show_speed(document))
 
 
+def _alone(given: dict[str, str | None]) -> None:
+    """Refuses what is said of a pack that is made, where one is given."""
+    beside = [option for option, value in given.items() if value is not None]
+    if beside:
+        raise typer.BadParameter(
+            f"a pack is measured as it is, so that {' and '.join(beside)} beside it would do "
+            "nothing; leave out the one or the other",
+            param_hint="--pack",
+        )
+
+
+def _of_paenet(backbone: str | None) -> str:
+    """A backbone that processes of their own can build, too, as some measurements ask."""
+    name = BACKBONE if backbone is None else backbone
+    if ":" in name:
+        raise typer.BadParameter(f"{name}: {OWN_CODE}", param_hint="--backbone")
+    return name
+
+
 def _read(pack: Path) -> Any:
     """A pack that processes of their own can read, too, as some measurements ask."""
     from paenet import packfile
@@ -92,8 +127,7 @@ def _read(pack: Path) -> Any:
         return packfile.read(pack)
     except packfile.CodeNeededError:
         raise packfile.PackFileError(
-            f"{pack}: its network is code of your own; pae bench measures those that come with "
-            "paenet (pae info lists what is in a pack)"
+            f"{pack}: {OWN_CODE} (pae info lists what is in a pack)"
         ) from None
 
 

@@ -118,6 +118,8 @@ def _rates(text: str) -> dict[str, float]:
 
 
 def _show(report: dict[str, Any], drawn: list[Path]) -> None:
+    from paenet.packfile.accounting import MIB
+
     methods = report["methods"]
     summaries = [(name, order) for name, method in methods.items() for order in method["orders"]]
     several = len({tuple(summary["order"]) for _, summary in summaries}) > 1
@@ -135,7 +137,7 @@ def _show(report: dict[str, Any], drawn: list[Path]) -> None:
                 label,
                 spread(summary["forgetting"]["test"], 100),
                 megabytes(summary["bytes"]["mean"]),
-                megabytes(2**20 * summary["paper_mib"]["mean"]),
+                megabytes(MIB * summary["paper_mib"]["mean"]),
                 f"{summary['cost']['mean']:.2f}",
                 f"{summary['seconds']['mean']:.0f}",
             )

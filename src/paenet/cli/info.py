@@ -11,6 +11,7 @@ from paenet.cli.output import Json, emit, interval, megabytes, table
 from paenet.notes import mapping, metrics
 
 if TYPE_CHECKING:
+    from paenet.packfile import Ledger, PackFile
     from paenet.packing import Pack as Network
     from paenet.packing import Split
 
@@ -25,11 +26,14 @@ def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
     """Everything that `pae info` tells, as JSON types."""
     from paenet import packfile, training
 
-    held = packfile.read(file, backbone=training.own_builder(file, backbone))
+    def take(document: dict[str, Any]) -> tuple[PackFile, Ledger, list[dict[str, Any]]]:
+        held = packfile.read(file, backbone=training.own_builder(file, backbone))
+        return held, packfile.ledger(file), document["tasks"]
+
+    held, ledger, records = packfile.unchanged(file, take)
     account = packfile.accounting(held)
-    ledger = packfile.ledger(file)
     tasks = {}
-    for record in packfile.describe(file)["tasks"]:
+    for record in records:
         notes = record["notes"]
         tasks[record["name"]] = {
             "kind": mapping(notes.get("task")).get("kind"),
@@ -147,4 +151,6 @@ def _bytes(task: dict[str, Any], parts: list[str]) -> tuple[str, ...]:
 
 def of_separate(size: int, separate_mib: float) -> float:
     """A file's size by that of separate networks; 0 where there is no task."""
-    return size / (separate_mib * 2**20) if separate_mib else 0.0
+    from paenet.packfile.accounting import MIB
+
+    return size / (separate_mib * MIB) if separate_mib else 0.0

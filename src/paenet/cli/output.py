@@ -56,4 +56,6 @@ def interval(metric: dict[str, Any]) -> str:
 
 def megabytes(count: float) -> str:
     """Bytes in MiB, as the paper counts; in KiB where they are few."""
-    return f"{count / 2**20:.1f} MB" if count >= 2**20 / 10 else f"{count / 2**10:.1f} kB"
+    from paenet.packfile.accounting import MIB
+
+    return f"{count / MIB:.1f} MB" if count >= MIB / 10 else f"{count / 2**10:.1f} kB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from paenet.datasets.decoding import fit
 from paenet.datasets.errors import DataError
 from paenet.datasets.examples import Examples, Pixels, version_of
 from paenet.files import replacing
+from paenet.workers import processors
 
 # Part of the key: raise it when decoding or scaling gives other pixels.
 _VERSION = 1
@@ -152,7 +152,7 @@ def _decoded(examples: Examples, size: int) -> Iterator[Pixels | DataError]:
             return error
 
     rows = iter(range(len(examples)))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         # A window, since `pool.map` would hold every decoded image that is not yet written.
         while window := list(islice(rows, _AHEAD)):
             yield from pool.map(one, window)

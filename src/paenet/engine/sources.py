@@ -71,30 +71,27 @@ def sources_of(
     if isinstance(source, Pack):
         return _of_pack(source, tasks)
     path = Path(source)
-    before = packfile.describe(path)
-    while True:
-        records = {record["name"]: record for record in before["tasks"]}
+
+    def take(document: dict[str, Any]) -> Sources:
+        records = {record["name"]: record for record in document["tasks"]}
         asked = _asked(tasks, list(records), str(path))
-        example = _example(before["example"], str(path))
+        example = _example(document["example"], str(path))
         stems = {n: _stem(record) for n, record in records.items()}
         widths = {name: record["width"] for name, record in records.items()}
-        wanted = _with_base(asked, stems, widths, before["base"])
-        networks = packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True)
-        now = packfile.describe(path)
-        if now["sha256"] == before["sha256"]:
-            break
-        before = now  # another process has replaced the file meanwhile
-    return Sources(
-        networks,
-        stems,
-        widths,
-        before["base"],
-        asked,
-        example,
-        before["about"].get("input"),
-        {name: record["notes"] for name, record in records.items()},
-        lambda name: str(records[name]["fingerprint"]),
-    )
+        wanted = _with_base(asked, stems, widths, document["base"])
+        return Sources(
+            packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True),
+            stems,
+            widths,
+            document["base"],
+            asked,
+            example,
+            document["about"].get("input"),
+            {name: record["notes"] for name, record in records.items()},
+            lambda name: str(records[name]["fingerprint"]),
+        )
+
+    return packfile.unchanged(path, take)
 
 
 def asked_of(source: Pack | str | Path, tasks: str | Collection[str] | None) -> tuple[str, ...]:

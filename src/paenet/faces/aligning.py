@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
 from paenet.datasets.folder import SUFFIXES
+from paenet.datasets.locating import stamp
 from paenet.faces import worker
 from paenet.faces.errors import FacesError
 from paenet.faces.framing import Framing
@@ -86,7 +87,7 @@ def align_folder(
         raise FacesError(f"{source}: no images in it ({', '.join(SUFFIXES)})")
     with Record(out, settings_of(source, framing)) as record:
         targets = _targets(paths)
-        jobs = [Job(path, _stamp(source / path), targets[path]) for path in paths]
+        jobs = [Job(path, stamp(source / path), targets[path]) for path in paths]
         known = record.entries
         missing = [job for job in jobs if not _is_done(job, known.get(job.path), out, framing)]
         done = len(jobs) - len(missing)
@@ -146,14 +147,6 @@ def _targets(paths: list[str]) -> dict[str, str]:
         if clashing <= whole:
             return targets
         whole |= clashing
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        stat = file.stat()
-    except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _is_done(job: Job, entry: Entry | None, out: Path, framing: Framing) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +29,11 @@ def choose(faces: Faces, height: int, width: int, which: Which = "central") -> F
 
     Returns:
         One face, or all of them; none where there is none.
+
+    Raises:
+        FacesError: where `which` is none of these.
     """
+    check_choice("which", which, Which)
     if which == "all" or len(faces) == 0:
         return faces
     low, high = faces.boxes[:, :2], faces.boxes[:, 2:]
@@ -68,7 +72,8 @@ def crop(
         `(size, size, 3)`.
 
     Raises:
-        FacesError: where the box has no pixel in the image, or size or margin is out of range.
+        FacesError: where the box has no pixel in the image, size or margin is out of range, or
+            `margin_in` is neither.
     """
     check_framing(size, margin, margin_in)
     pixels = rgb(image)
@@ -94,7 +99,21 @@ def check_framing(size: int, margin: float, margin_in: MarginIn = "crop") -> Non
     Raises:
         FacesError: names the value and the range.
     """
+    check_choice("margin_in", margin_in, MarginIn)
     if size < 1:
         raise FacesError(f"size: {size}; give at least 1 pixel")
-    if not 0 <= margin < (size if margin_in == "crop" else math.inf):
-        raise FacesError(f"margin: {margin:g}; give 0 or more, and less than the size, {size}")
+    in_crop = margin_in == "crop"
+    if not 0 <= margin < (size if in_crop else math.inf):
+        most = f", and less than the size, {size}" if in_crop else ", a finite number"
+        raise FacesError(f"margin: {margin:g}; give 0 or more{most}")
+
+
+def check_choice(name: str, value: object, kind: Any) -> None:
+    """Refuses a value that is not one of a `Literal`'s.
+
+    Raises:
+        FacesError: names it and those that there are.
+    """
+    known = get_args(kind)
+    if value not in known:
+        raise FacesError(f"{name}: {value!r}; give {', '.join(known)}")

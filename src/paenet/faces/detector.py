@@ -111,22 +111,21 @@ class Detector:
         rnet, onet = self._networks.rnet, self._networks.onet
 
         scores, shifts = cascade.look(24, rnet)
-        cascade.keep(scores > self.thresholds[1])
-        scores, shifts = cascade.pick(scores, shifts)
+        scores, shifts = cascade.keep(scores > self.thresholds[1], scores, shifts)
         kept = suppress(cascade.boxes, scores, cascade.owners, 0.7)
-        cascade.keep(kept)
-        cascade.boxes = _square(_corrected(cascade.boxes, shifts[kept], edge=1))
+        (shifts,) = cascade.keep(kept, shifts)
+        cascade.boxes = _square(_corrected(cascade.boxes, shifts, edge=1))
 
         scores, shifts, landmarks = cascade.look(48, onet)
-        cascade.keep(scores > self.thresholds[2])
-        scores, shifts, landmarks = cascade.pick(scores, shifts, landmarks)
+        sure = scores > self.thresholds[2]
+        scores, shifts, landmarks = cascade.keep(sure, scores, shifts, landmarks)
         corner, side = cascade.boxes[:, None, :2], _sides(cascade.boxes, edge=1)[:, None]
         landmarks = landmarks * side + corner - 1
         cascade.boxes = _corrected(cascade.boxes, shifts, edge=1)
         kept = suppress(cascade.boxes, scores, cascade.owners, 0.7, by="smaller")
-        cascade.keep(kept)
+        scores, landmarks = cascade.keep(kept, scores, landmarks)
         counts = cascade.owners.bincount(minlength=len(images)).tolist()
-        parts = (cascade.boxes, scores[kept], landmarks[kept])
+        parts = (cascade.boxes, scores, landmarks)
         split = [[part.numpy() for part in whole.cpu().split(counts)] for whole in parts]
         return [Faces(*faces) for faces in zip(*split, strict=True)]
 
@@ -180,7 +179,6 @@ class _Cascade:
         sizes = [(image.shape[1], image.shape[0]) for image in images]
         self._sizes = torch.tensor(sizes, device=boxes.device)
         self.boxes, self.owners = boxes, owners
-        self._kept = torch.zeros(0, dtype=torch.bool)
 
     def look(self, size: int, network: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
         """What `network` says of every box; those without a pixel of the image are dropped."""
@@ -196,14 +194,10 @@ class _Cascade:
         ]
         return [torch.cat(parts) for parts in zip(*answers, strict=True)]
 
-    def keep(self, rows: Tensor) -> None:
-        """Goes on with some of the boxes: a mask or row numbers."""
-        self._kept = rows
+    def keep(self, rows: Tensor, *said: Tensor) -> list[Tensor]:
+        """Goes on with some of the boxes, a mask or row numbers; what was said of these."""
         self.boxes, self.owners = self.boxes[rows], self.owners[rows]
-
-    def pick(self, *values: Tensor) -> list[Tensor]:
-        """What was said of the boxes that were kept last."""
-        return [value[self._kept] for value in values]
+        return [value[rows] for value in said]
 
 
 def check_min_face(min_face: float) -> None:

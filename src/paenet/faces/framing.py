@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from paenet.faces.cropping import MarginIn, Which, check_framing, choose, crop
+from paenet.faces.cropping import MarginIn, Which, check_choice, check_framing, choose, crop
 from paenet.faces.detector import Faces, check_min_face
-from paenet.faces.errors import FacesError
 from paenet.faces.pixels import Pixels
 from paenet.faces.similarity import align
 
@@ -40,15 +39,9 @@ class Framing:
     min_face: float = 20
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("method", Method),
-            ("margin_in", MarginIn),
-            ("faces", Which),
-            ("format", Format),
-        ):
-            value, known = getattr(self, name), get_args(kind)
-            if value not in known:
-                raise FacesError(f"{name}: {value!r}; give {', '.join(known)}")
+        check_choice("method", self.method, Method)
+        check_choice("faces", self.faces, Which)
+        check_choice("format", self.format, Format)
         check_framing(self.size, self.margin if self.method == "crop" else 0, self.margin_in)
         check_min_face(self.min_face)
 

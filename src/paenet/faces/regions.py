@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -11,23 +12,24 @@ from torch import Tensor
 class SummedImages:
     """Images of any size, summed from their top left corner: a mean takes four reads, not an area.
 
-    Sums are integers, so that means are exact whatever the order of the boxes.
+    Sums are integers, so that means are exact whatever the order of the boxes. They are kept
+    modulo 2**32, in which the sum of a bin comes out right for any bin of at most 8.4 million
+    pixels: that of a photograph of 110 million has 4.6 million at most, in windows of 24.
 
     Args:
-        images: each `(height, width, 3)` uint8.
+        images: each `(height, width, 3)` uint8; at least one.
     """
 
     def __init__(self, images: Sequence[Tensor]) -> None:
-        tables = [_sums(image) for image in images]
-        rows = [table.shape[1] for table in tables]
-        starts = [0]
-        for table in tables:
-            starts.append(starts[-1] + table.shape[0] * table.shape[1])
+        device = images[0].device
+        sides = [(image.shape[0] + 1, image.shape[1] + 1) for image in images]
+        ends = list(accumulate((height * width for height, width in sides), initial=0))
         # One flat buffer: boxes of all images are read together, whatever their images' sizes.
-        self._sums = torch.cat([table.flatten(0, 1) for table in tables])
-        device = self._sums.device
-        self._row = torch.tensor(rows, device=device)
-        self._start = torch.tensor(starts[:-1], device=device)
+        self._sums = torch.zeros(ends[-1], 3, dtype=torch.int32, device=device)
+        for image, side, start, end in zip(images, sides, ends, ends[1:], strict=False):
+            _sum_up(image, self._sums[start:end].view(*side, 3))
+        self._row = torch.tensor([width for _, width in sides], device=device)
+        self._start = torch.tensor(ends[:-1], device=device)
 
     def windows(self, areas: Tensor, images: Tensor, size: int) -> Tensor:
         """Areas of images, resampled.
@@ -59,13 +61,9 @@ class SummedImages:
         return self._sums[rows[:, :, None] + columns[:, None, :]]
 
 
-def _sums(image: Tensor) -> Tensor:
-    """`(height + 1, width + 1, 3)`: what stands above and left of every pixel corner."""
-    height, width = image.shape[:2]
-    kind = torch.int32 if 255 * height * width < 2**31 else torch.int64
-    sums = torch.zeros(height + 1, width + 1, 3, dtype=kind, device=image.device)
-    sums[1:, 1:] = image.cumsum(0, dtype=kind).cumsum(1, dtype=kind)
-    return sums
+def _sum_up(image: Tensor, sums: Tensor) -> None:
+    """Writes into `(height + 1, width + 1, 3)` zeros what stands above and left of each corner."""
+    sums[1:, 1:].copy_(image).cumsum_(0).cumsum_(1)
 
 
 def _bins(begin: Tensor, end: Tensor, size: int) -> tuple[Tensor, Tensor]:

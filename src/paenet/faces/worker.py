@@ -74,9 +74,10 @@ class Worker:
                 entries.append(Entry(job.path, list(job.stamp), [], reason, broken=True))
 
     def _cut(self, job: Job, pixels: Pixels, faces: Faces) -> Entry:
-        cuts, reason = [], "no face found"
+        cuts: list[Cut] = []
+        reason = "no face found"
         for row in range(len(faces)):
-            number = f"_{row}" if self._framing.faces == "all" else ""
+            number = f"_{len(cuts)}" if self._framing.faces == "all" else ""
             name = f"{job.target}{number}.{self._framing.format}"
             try:
                 face = self._framing.cut(pixels, faces, row)

@@ -7,7 +7,7 @@ from paenet.packfile.errors import CodeNeededError, PackFileError, PackFileWarni
 from paenet.packfile.extracting import extract
 from paenet.packfile.ledger import Ledger, TaskBytes, ledger
 from paenet.packfile.merging import merge
-from paenet.packfile.reading import PackFile, describe, load, read
+from paenet.packfile.reading import PackFile, describe, load, read, unchanged
 from paenet.packfile.schema import BackboneSpec
 from paenet.packfile.tensors import Finding
 from paenet.packfile.writing import write
@@ -33,5 +33,6 @@ __all__ = [
     "load",
     "merge",
     "read",
+    "unchanged",
     "write",
 ]

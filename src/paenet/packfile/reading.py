@@ -1,14 +1,15 @@
 """From a file to a pack."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from paenet.collecting import no_collections
+from paenet.errors import PaenetError
 from paenet.packfile import container
 from paenet.packfile import tensors as named
 from paenet.packfile.decoding import Contents, contents
@@ -18,6 +19,8 @@ from paenet.packfile.restoring import restore
 from paenet.packfile.schema import BackboneSpec, parse, unknown_keys
 from paenet.packing import Pack
 from paenet.packing.widening import Builder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,34 @@ def describe(path: str | Path) -> dict[str, Any]:
     with naming(path), container.opened(path) as archive:
         parse(archive.document)
         return archive.document
+
+
+def unchanged(path: str | Path, take: Callable[[dict[str, Any]], T]) -> T:
+    """What is taken of a file that has to be opened several times, all of it from one file.
+
+    Another process may put a new pack in the file's place at any time; it is then taken again.
+
+    Args:
+        path: of the file.
+        take: given what `describe` returns.
+
+    Raises:
+        PackFileError: as `describe`; and whatever `take` raises of a file that stayed as it was.
+    """
+    while True:
+        document = describe(path)
+        try:
+            taken = take(document)
+        except PaenetError:
+            if _is(path, document):
+                raise
+        else:
+            if _is(path, document):
+                return taken
+
+
+def _is(path: str | Path, document: Mapping[str, Any]) -> bool:
+    return bool(describe(path)["sha256"] == document["sha256"])
 
 
 def understood(archive: container.Archive, path: Path) -> Contents:

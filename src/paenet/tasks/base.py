@@ -16,6 +16,8 @@ from paenet.tasks.errors import TaskError
 Unit = Literal["share", "years", "cosine"]
 Columns = Mapping[str, Sequence[str]]
 
+LARGEST_EMBEDDING = 2**16
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -168,6 +170,14 @@ class Task(ABC):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not low <= value <= high:  # type: ignore[operator]
             raise self.error(f"{key}: {value!r} is not a number from {low:g} to {high:g}")
+
+    def check_embedding(self, size: object) -> None:
+        """Refuses what is neither None nor a whole number from 1 to `LARGEST_EMBEDDING`."""
+        whole = isinstance(size, int) and not isinstance(size, bool)
+        if size is not None and not (whole and 1 <= size <= LARGEST_EMBEDDING):  # type: ignore[operator]
+            raise self.error(
+                f"embedding: {size!r} is not a whole number from 1 to {LARGEST_EMBEDDING}, nor none"
+            )
 
     def __post_init__(self) -> None:
         self.check_text("name", self.name)

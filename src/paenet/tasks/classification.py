@@ -30,8 +30,8 @@ class Classification(Task):
         class_weights: "balanced" makes every class count alike however rare it is.
         label_smoothing: share of each target that is spread over all classes, in [0, 1].
         dropout: share of the features dropped before the head while training, in [0, 1].
-        embedding: dimensions of a linear embedding between features and classes; None has none.
-            3 is CAKE's compact representation of emotion (Kervadec et al., 2018).
+        embedding: dimensions of a linear embedding between features and classes, at most 65536;
+            None has none. 3 is CAKE's compact representation of emotion (Kervadec et al., 2018).
 
     Raises:
         TaskError: where a setting is out of range; names it.
@@ -62,9 +62,7 @@ class Classification(Task):
         self.check_choice("class_weights", self.class_weights, ("none", "balanced"))
         self.check_number("label_smoothing", self.label_smoothing, 0, 1)
         self.check_number("dropout", self.dropout, 0, 1)
-        size = self.embedding
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-            raise self.error(f"embedding: {size!r} is not a whole number from 1, nor none")
+        self.check_embedding(self.embedding)
 
     @property
     def metric(self) -> str:

@@ -26,7 +26,8 @@ class Identity(Task):
             teacher's outputs, (N, D), which the caller computes. "softmax" and "arcface" learn
             from a column of identities, without and with an angular margin.
         label: the column of identities, by default "identity"; None when distilling.
-        embedding: size of the embedding; None takes the backbone's features as they are.
+        embedding: size of the embedding, at most 65536; None takes the backbone's features as
+            they are.
         scale: what softmax and arcface multiply cosines with, from 1; None fits it to the number
             of people (`fitting_scale`).
         margin: radians that arcface adds to the angle to the right person, in [0, 1.5].
@@ -54,10 +55,7 @@ class Identity(Task):
                 f"label: a distilled identity reads no labels, so {self.label!r} would be unused; "
                 "remove it, or set objective to 'softmax' or 'arcface'"
             )
-        if self.embedding is not None:
-            self.check_number("embedding", self.embedding, 1, 65536)
-            if not isinstance(self.embedding, int):
-                raise self.error(f"embedding: {self.embedding!r} is not a whole number")
+        self.check_embedding(self.embedding)
         if self.scale is not None:
             self.check_number("scale", self.scale, 1, 1000)
         self.check_number("margin", self.margin, 0, 1.5)

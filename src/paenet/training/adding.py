@@ -148,18 +148,20 @@ def remove(
             held.pack.remove(name)
         except PackingError as error:
             raise RunError(f"{path}: {error}") from None
-        with _put_aside(_run_folder(path, name)):
+        # A pack made in Python may have such names, which `add` never took.
+        folder = None if "/" in name else _run_folder(path, name)
+        with _put_aside(folder):
             packfile.write(held.pack, path, backbone=held.spec, about=held.about)
 
 
 @contextmanager
-def _put_aside(folder: Path) -> Iterator[None]:
-    """Renames a folder, and back where the body fails.
+def _put_aside(folder: Path | None) -> Iterator[None]:
+    """Renames a folder, if there is one, and back where the body fails.
 
     First: after a kill in between, a record of what is still in the pack can be done without, and
     one of what is no longer there would be in the way of adding it again.
     """
-    if not folder.exists():
+    if folder is None or not folder.exists():
         yield
         return
     names = (folder.with_suffix(f".removed-{number}") for number in count(1))
