@@ -354,6 +354,7 @@ class Pack:
             self.insert(PackWidth(learner.width, learner.skeleton[0], learner.channels.maps))
         self.tasks[task.name] = task
         self.untouched = False
+        task.fingerprint = self.fingerprint(task.name)
         return task
 
     def insert(self, width: PackWidth) -> int:

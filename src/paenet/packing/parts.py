@@ -43,6 +43,8 @@ class PackedTask:
         notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
         picked: per layer outside its stem a bool tensor of the layer's shape at the task's width:
             which of the weights that it sees it uses; None for all.
+        fingerprint: what `Pack.fingerprint` was when the task was frozen; None where that is not
+            known, and whoever writes the pack takes it as it is.
     """
 
     name: str
@@ -54,6 +56,7 @@ class PackedTask:
     stem: Stem | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     picked: dict[str, Tensor] | None = field(default=None, repr=False)
+    fingerprint: str | None = None
 
 
 @dataclass(eq=False, slots=True)
