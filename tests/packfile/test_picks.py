@@ -236,8 +236,8 @@ def test_picks_count_among_what_a_file_may_promise(
     pack.learn("b", head=nn.Identity(), picks=True).freeze()
     path = saved(pack, tmp_path)
     monkeypatch.setattr("paenet.packfile.shapes.FACTOR", 0)
-    monkeypatch.setattr("paenet.packfile.shapes.LEAST", 6 * 40 * 50)
+    monkeypatch.setattr("paenet.packfile.shapes.LEAST", 8 * 40 * 50)
     assert read(path, backbone=nn.Linear(40, 50, bias=False)).pack.tasks["b"].picked is not None
-    monkeypatch.setattr("paenet.packfile.shapes.LEAST", 6 * 40 * 50 - 1)
-    with pytest.raises(PackFileError, match="promises 12,000 bytes of tensors"):
+    monkeypatch.setattr("paenet.packfile.shapes.LEAST", 8 * 40 * 50 - 1)
+    with pytest.raises(PackFileError, match="promises 16,000 bytes of tensors"):
         read(path, backbone=nn.Linear(40, 50, bias=False))

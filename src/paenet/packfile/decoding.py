@@ -181,7 +181,8 @@ def contents(archive: Archive, document: Document) -> Contents:
         PackFileError: names the stream or tensor that is missing, unknown or too large.
     """
     picking = sum(task.picks for task in document.tasks)
-    listed = shapes.decode(archive.stream(shapes.NAME), archive.size, picking)
+    stream = archive.stream(shapes.NAME)
+    listed = shapes.decode(stream, archive.size, len(document.tasks), picking)
     for finding in named.misnamed(listed):
         raise PackFileError(finding.message)
     slots = {str(task.slot) for task in document.tasks}

@@ -64,7 +64,7 @@ def write(
         picking = [task.slot for task in tasks.values() if task.picked is not None]
         streams, codings = encode(tensors, sees, picking, level)
         size = sum(map(len, streams.values()))
-        promised = shapes.promised(listed(tensors), len(picking))
+        promised = shapes.promised(listed(tensors), len(tasks), len(picking))
         if promised > shapes.most(size):
             raise PackFileError(
                 f"the pack has {promised:,} bytes of tensors and next to nothing "
