@@ -62,7 +62,9 @@ def write(
         tasks = pack.tasks
         sees = {task.slot: [tasks[seen].slot for seen in task.sees] for task in tasks.values()}
         picking = [task.slot for task in tasks.values() if task.picked is not None]
-        streams, codings = encode(tensors, sees, picking, level)
+        maps = {task.slot: pack.widths[task.width].maps for task in tasks.values()}
+        narrower = {slot: its for slot, its in maps.items() if its is not None}
+        streams, codings = encode(tensors, sees, picking, level, narrower)
         size = sum(map(len, streams.values()))
         promised = shapes.promised(listed(tensors), len(tasks), len(picking))
         if promised > shapes.most(size):
