@@ -179,3 +179,12 @@ def test_a_refused_learner_can_be_frozen_once_there_is_room(pack: Pack) -> None:
     learned = outputs(learner)
     learner.freeze()
     assert torch.equal(outputs(pack.materialize("age")), learned)
+
+
+def test_what_a_grid_makes_infinite_is_refused(pack: Pack) -> None:
+    learner = learning(pack)
+    with torch.no_grad():
+        for theta, _ in learner.owned().values():
+            theta.add_(1e5)  # beyond the largest float16
+    learner.snap("float16")
+    refuses(pack, learner, r"task 'age': backbone\..* holds values that are not finite")
