@@ -191,6 +191,11 @@ def contents(archive: Archive, document: Document) -> Contents:
             raise PackFileError(
                 f"tensor {name!r} ({named.sketch(like)}) belongs to nothing; make the file again"
             )
+    kinds = named.kinds_of(listed)
+    if len(kinds) > 1:
+        raise PackFileError(
+            f"has weights of several types ({', '.join(kinds)}); make the file again"
+        )
     layers = len(named.layers_of(listed))
     if layers * len(slots) > _MOST_PARTS:  # each takes its time, even where there is nothing in it
         raise PackFileError(

@@ -88,10 +88,11 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[PackedLayer]:
     """Every layer, in the order of their names."""
     names = named.layers_of(tensors)
     layers = [PackedLayer(tensors[named.theta(n)], tensors[named.owner(n)]) for n in names]
-    types = {layer.theta.dtype for layer in layers}
-    if len(types) > 1:
-        kinds = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
-        raise PackFileError(f"its weights are of several types ({kinds}); cast them to one")
+    kinds = named.kinds_of(tensors)
+    if len(kinds) > 1:
+        raise PackFileError(
+            f"its weights are of several types ({', '.join(kinds)}); cast them to one"
+        )
     return layers
 
 
