@@ -69,9 +69,12 @@ def refuse_cast(pack: Pack, learner: Learner) -> None:
     for name, (theta, _) in learner.owned().items():
         held = pack.layers[name].theta.dtype
         if theta.dtype != held:
+            # What it sees was rounded with it, and casting back does not bring that again.
+            rounded = torch.promote_types(theta.dtype, held) != theta.dtype
+            mend = "learn it again" if rounded and pack.base is not None else "cast it back"
             raise PackingError(
                 f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds {held}; "
-                "cast it back, or train in mixed precision (torch.autocast)"
+                f"{mend} (torch.autocast trains in mixed precision)"
             )
 
 
