@@ -16,7 +16,7 @@ from paenet.packfile.encoding import MAPS, stream_name
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.streams import Stream
-from paenet.packfile.weights import OWNERS, Owners, decode_values, scatter
+from paenet.packfile.weights import OWNERS, Owners, scatter
 
 _MOST_PARTS = 2**20  # layers times tasks; FaceNet with the most tasks that can be has 33,000
 
@@ -169,7 +169,8 @@ def _next(
     for task in tasks:
         mask = who.take(owners[task.slot])
         if task.slot in values:
-            found = decode_values(mask, task.codings.values, values[task.slot], like.dtype)
+            coding = CODINGS[task.codings.values]
+            found = coding.decode(values[task.slot], mask, like.dtype)
             parts.append(Part(task.slot, mask, found))
     return parts
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from paenet.packfile import planes
-from paenet.packfile.codings import CODINGS, Mask, Owned, smallest
+from paenet.packfile.codings import Mask, Owned, smallest
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing import PackedLayer
 from paenet.packing.channels import ChannelMaps
+from paenet.packing.parts import owned_by
 from paenet.packing.values import largest
 
 OWNERS = "owners"  # the stream of a task's bit planes
@@ -74,10 +75,7 @@ def _seen(
     """The largest magnitude in each output channel that a task sees; see `codings.Owned`."""
     if layer.theta.dtype != torch.float32 or not sees:
         return None  # on a grid by what it owns, if at all
-    seen = mine.clone()
-    for slot in sees:
-        seen |= layer.owner == slot
-    wide = torch.where(seen, layer.theta, 0.0)
+    wide = torch.where(mine | owned_by(layer.owner, sees), layer.theta, 0.0)
     within = wide if at is None else at.narrow(wide)
     if not within.numel():
         return None
@@ -119,23 +117,6 @@ class Owners:
         mask = Mask(mine, self._shape)
         self._left -= mask.count
         return mask
-
-
-def decode_values(
-    mask: Mask, coding: str, streams: Mapping[str, Stream], dtype: torch.dtype
-) -> Tensor:
-    """Takes the values of one layer from a task's streams.
-
-    Args:
-        mask: the task's weights there.
-
-    Returns:
-        `(n,)` in the order of their places.
-
-    Raises:
-        PackFileError: where a stream is damaged.
-    """
-    return CODINGS[coding].decode(streams, mask, dtype)
 
 
 def scatter(target: Tensor, mask: Mask, values: Tensor) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from paenet.packing.stems import Stem
@@ -12,6 +14,14 @@ from paenet.packing.widening import Maps, Width
 
 FREE = 0
 MOST_TASKS = 255  # an owner is one byte, and 0 is free
+
+
+def owned_by(owner: Tensor, slots: Iterable[int]) -> Tensor:
+    """Bool, as an owner map: which weights one of `slots` owns."""
+    mask = torch.zeros_like(owner, dtype=torch.bool)
+    for slot in slots:
+        mask |= owner == slot
+    return mask
 
 
 @dataclass(eq=False, repr=False, slots=True)
