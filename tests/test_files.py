@@ -89,3 +89,31 @@ def test_an_error_about_another_file_keeps_that_files_name(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError) as missing, replacing(tmp_path / "copy") as beside:
         beside.write_bytes(source.read_bytes())
     assert missing.value.filename == str(source)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_who_may_read_the_old_file_may_read_the_new_one(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    path.touch()
+    path.chmod(mode)
+    with replacing(path) as beside:
+        beside.write_text("new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failed_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record"
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with replacing(path) as beside:
+        beside.write_text("new")
+    assert path.read_text() == "new"

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,37 @@ def test_broken_images_are_named_and_left_out(path: Path, folder: Path, tmp_path
         assert [name for name, _ in images.broken] == ["1.png", "3.png"]
         assert "not an image" in images.broken[0][1]
         assert "No such file" in images.broken[1][1]
+
+
+def test_an_image_that_can_be_read_by_now_is_taken_in(
+    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = read_table(path)
+
+    def refuse(pixels: Any, size: int) -> Any:
+        if np.array_equal(pixels, picture(2)):
+            raise DataError("2.png: Permission denied")  # which leaves no trace in its version
+        return fit(pixels, size)
+
+    fit = room.fit
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "fit", refuse)
+        before = Images(examples, 12, folder, max_broken=0.5)
+        assert before.kept.tolist() == [0, 1, 3]
+    now = Images(examples, 12, folder, max_broken=0.5)
+    assert now.kept.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(now.pixels[2], picture(2))
+    assert now.hash != before.hash
+
+
+def test_pixels_and_notes_of_two_decodings_are_made_again(path: Path, folder: Path) -> None:
+    examples = read_table(path)
+    Images(examples, 12, folder)
+    (pixels,) = folder.glob("*.npy")
+    np.save(pixels, np.zeros((3, 12, 12, 3), np.uint8))
+    images = Images(examples, 12, folder)
+    assert len(images) == len(images.pixels) == 4
+    np.testing.assert_array_equal(images.pixels[3], picture(3))
 
 
 def test_too_many_broken_images_stop_and_name_the_key(

@@ -78,10 +78,13 @@ class Scaled(nn.Module):
 
 
 def on_grid(pack: Pack, name: str, grid: Callable[[Tensor], Tensor]) -> None:
-    """Puts a grid's values for the weights of a task that no other uses."""
+    """Puts a grid's values for the weights of a task; it and those that see it become others."""
     for layer in pack.layers.values():
         mine = layer.owner == pack.tasks[name].slot
         layer.theta[mine] = grid(torch.where(mine, layer.theta, 0))[mine]
+    for task in pack.tasks.values():
+        if name in (task.name, *task.sees):
+            task.fingerprint = None
 
 
 def saved(pack: Pack, folder: Path, spec: BackboneSpec = SPEC) -> Path:

@@ -131,6 +131,29 @@ def test_an_index_beyond_the_shared_values_is_no_number() -> None:
     assert values[3].isnan()
 
 
+def test_more_shared_values_than_the_codebook_may_have_are_refused() -> None:
+    mask = Mask(np.ones(4, np.bool_), (1, 4))
+    parts = encoded(CODINGS["codebook3"], [Owned(torch.arange(4.0) + 1, mask)])
+    parts["tables"][0] = np.array([2**3], np.uint8)
+    parts["tables"].append(np.zeros(5 * 4, np.uint8))
+    with (
+        pytest.raises(PackFileError, match="has 9 shared values, and codebook3 at most 8; make"),
+        streams_of(parts) as streams,
+    ):
+        CODINGS["codebook3"].decode(streams, mask, torch.float32)
+
+
+def test_a_whole_number_that_int8_has_and_the_coding_has_not_is_refused() -> None:
+    mask = Mask(np.ones(2, np.bool_), (1, 2))
+    parts = encoded(CODINGS["int8"], [Owned(torch.tensor([-127.0, 3.0]), mask)])
+    parts["values.0"][0] = np.array([128, 3], np.uint8)
+    with (
+        pytest.raises(PackFileError, match=r"'values\.0' holds -128, and whole numbers are from"),
+        streams_of(parts) as streams,
+    ):
+        CODINGS["int8"].decode(streams, mask, torch.float32)
+
+
 @pytest.mark.parametrize("name", CODINGS)
 def test_streams_that_end_early_are_refused(name: str) -> None:
     theta = GRIDS["codebook1"](torch.ones(8, 8)) * 0 + 1

@@ -1,5 +1,6 @@
 """A `.pae` is a safetensors file of which every bit counts."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,8 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from torch import nn
 
-from paenet.packfile import PackFileError, check, container, describe, read
+from paenet.packfile import PackFileError, check, container, describe, load, read
 from tests.packfile.files import saved, tiny
 
 GOLDEN_DOCUMENT = {"backbone": {"name": "ü"}, "tasks": []}
@@ -247,6 +249,30 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 def test_a_device_is_not_read() -> None:
     with pytest.raises(PackFileError, match="is not a file"):
         read("/dev/zero")
+
+
+@pytest.mark.parametrize("good", [0, 1, 2, 6], ids=["start", "header", "digest", "stream"])
+def test_a_disk_that_fails_is_one_line_with_the_reason(
+    good: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread = os.pread
+
+    def fail(*arguments: int) -> bytes:
+        done.append(arguments)
+        if len(done) > good:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(*arguments)
+
+    monkeypatch.setattr(os, "pread", fail)
+    for function in (read, load):
+        done: list[tuple[int, ...]] = []
+        with pytest.raises(
+            PackFileError, match=r"pack\.pae: cannot be read \(Input/output error\)"
+        ):
+            function(path, backbone=nn.Linear(2, 2))
+    done = []
+    (finding,) = check(path, backbone=nn.Linear(2, 2)).findings
+    assert "cannot be read (Input/output error)" in finding.message
 
 
 def test_metadata_is_read_without_the_streams(path: Path) -> None:

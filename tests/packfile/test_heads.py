@@ -103,9 +103,33 @@ def without_bias(norm: nn.BatchNorm1d) -> nn.Module:
     return norm
 
 
+def with_buffer(head: nn.Module) -> nn.Module:
+    head.register_buffer("temperature", torch.tensor(2.0))
+    return head
+
+
+def with_parameter(head: nn.Module) -> nn.Module:
+    head.register_parameter("scale", nn.Parameter(torch.ones(4)))
+    return head
+
+
+def cut(head: nn.Linear) -> nn.Module:
+    head.weight = nn.Parameter(head.weight[:2].detach())
+    return head
+
+
+def patched(head: nn.Module) -> nn.Module:
+    head.forward = lambda x: 2 * x
+    return head
+
+
 @pytest.mark.parametrize(
     "head",
     [
+        with_buffer(nn.Linear(4, 4)),
+        nn.Sequential(with_parameter(nn.ReLU())),
+        cut(nn.Linear(4, 4, bias=False)),
+        nn.Sequential(patched(nn.Identity())),
         nn.Conv2d(1, 1, 1),
         Louder(4, 4),
         nn.Sequential(nn.ReLU(), Louder(4, 4)),
@@ -113,7 +137,18 @@ def without_bias(norm: nn.BatchNorm1d) -> nn.Module:
         without_bias(nn.BatchNorm1d(4)),
         torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)),
     ],
-    ids=["unknown", "subclass", "nested", "setting", "no-bias", "parametrised"],
+    ids=[
+        "buffer",
+        "parameter",
+        "shape",
+        "forward",
+        "unknown",
+        "subclass",
+        "nested",
+        "setting",
+        "no-bias",
+        "parametrised",
+    ],
 )
 def test_a_head_with_anything_else_is_not_described(head: nn.Module) -> None:
     assert heads.describe(head) is None

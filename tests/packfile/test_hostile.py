@@ -302,6 +302,20 @@ def test_more_layers_times_tasks_than_can_be_are_refused(
         assert "3 layers for 4 tasks, more than can be" in str(refusal(function, path))
 
 
+def test_weights_of_several_types_are_refused(original: bytes, tmp_path: Path) -> None:
+    def change(document: Document, frames: Frames) -> None:
+        table = json.loads(content(frames["shapes"]))
+        name = next(name for name in table if name.startswith("theta."))
+        table[name][0] = "float64"
+        frames["shapes"] = frame(json.dumps(table).encode())
+
+    path = tmp_path / "pack.pae"
+    path.write_bytes(original)
+    reframed(path, change)
+    for function in (read_it, load_it, ledger):
+        assert "has weights of several types (float32, float64)" in str(refusal(function, path))
+
+
 def test_a_header_of_the_largest_size_is_refused_in_time(tmp_path: Path) -> None:
     path = tmp_path / "huge.pae"
     head = (b'{"a":[' + b"[]," * (2**24 // 3))[: 2**24]

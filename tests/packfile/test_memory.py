@@ -60,6 +60,17 @@ def filled(rows, columns, picks=False):
     return change
 
 
+def shared(rows, columns):
+    def change(document, frames):
+        filled(rows, columns)(document, frames)
+        second = document["tasks"][1]
+        for slot in range(3, 256):
+            document["tasks"].append({**second, "name": str(slot), "slot": slot})
+            for name in [name for name in frames if name.startswith("task.2.")]:
+                frames[name.replace("2", str(slot), 1)] = frame(b"")
+    return change
+
+
 def shaped(rows, columns):
     return lambda document, frames: resized(frames, rows, columns)
 
@@ -76,6 +87,8 @@ long = frame(b'{"a":"' + b"x" * 2**29 + b'"}')
 FILES = {
     "as many weights as may be promised": filled(2**13, 2**9 + 2**8),
     "as many weights to pick from": filled(2**13, 2**9 + 2**7, picks=True),
+    "as many weights for as many tasks as can be": shared(2**8, 2**8 + 2**7),
+    "more weights for as many tasks as can be": shared(2**11, 2**11),
     "more weights": shaped(2**13, 2**13),
     "far more weights": shaped(2**19, 2**19),
     "many rows of nothing": shaped(2**39, 0),

@@ -62,3 +62,20 @@ def test_the_account_is_by_its_own_network_and_separate_ones_are_the_base_s(pack
     tasks = packfile.accounting(pack)["tasks"]
     assert tasks["small"]["total"] < tasks["base"]["total"]
     assert tasks["small"]["separate_mib"] == tasks["base"]["separate_mib"]
+
+
+def test_on_steps_of_what_it_sees_in_its_channels_it_is_written_as_int8(tmp_path: Path) -> None:
+    pack = packed(batch_norm)
+    teach(pack, "base", prune=0.5)
+    learner = pack.learn("small", head=head())
+    train(learner)
+    learner.narrow(0.5)
+    with torch.no_grad():
+        for theta, _ in learner.owned().values():
+            theta.normal_(std=0.05)
+    learner.snap("int8")
+    learner.freeze()
+    path = tmp_path / "pack.pae"
+    packfile.write(pack, path, backbone=SPEC)
+    assert packfile.describe(path)["tasks"][1]["codings"]["values"] == "int8"
+    assert packfile.check(path, backbone=batch_norm).ok

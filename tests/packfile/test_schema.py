@@ -7,6 +7,7 @@ import pytest
 from torch import Tensor, nn
 
 from paenet.packfile import PackFileError, describe, read
+from paenet.packfile.schema import plain
 from tests.packfile.files import changed, saved, tiny
 
 BROKEN: dict[str, tuple[tuple[object, ...], object, str]] = {
@@ -73,3 +74,14 @@ def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
     path = changed(saved(tiny(), tmp_path), change)
     with pytest.raises(PackFileError, match=f"metadata: {key}: "):
         describe(path)
+
+
+def test_notes_that_hold_themselves_or_are_too_deep_are_refused_by_their_place() -> None:
+    itself: dict[str, Any] = {}
+    itself["one"] = itself["two"] = itself
+    deep: tuple[Any, ...] = ()
+    for _ in range(5000):
+        deep = (deep,)
+    for value in (itself, deep):
+        with pytest.raises(PackFileError, match=r"^notes.*: nested more than 64 deep, or within"):
+            plain(value, "notes")

@@ -10,10 +10,10 @@ from paenet.packfile import PackFileError, shapes
 from tests.packfile.files import frame, stream_of
 
 
-def decoded(table: object, size: int = 1000) -> dict[str, Tensor]:
+def decoded(table: object, size: int = 1000, tasks: int = 0) -> dict[str, Tensor]:
     text = table if isinstance(table, str) else json.dumps(table)
     with stream_of(frame(text.encode()), "shapes") as stream:
-        return shapes.decode(stream, size, picks=0)
+        return shapes.decode(stream, size, tasks, picks=0)
 
 
 def test_types_and_shapes_come_back() -> None:
@@ -87,3 +87,12 @@ def test_many_tensors_promise_together() -> None:
     assert len(decoded(table)) == 64
     with pytest.raises(PackFileError, match="which is refused"):
         decoded({**table, "head.2": ["float32", [2**20]]})
+
+
+def test_every_task_takes_its_part_of_the_largest_layer() -> None:
+    most = shapes.most(1000)
+    weights = (most - 5 * 100) // (5 + 255)
+    table = {"theta.a": ["float32", [10, 10]], "theta.b": ["float32", [1, weights]]}
+    assert len(decoded(table, tasks=255)) == 2
+    with pytest.raises(PackFileError, match="which is refused"):
+        decoded({**table, "theta.b": ["float32", [1, weights + 1]]}, tasks=255)

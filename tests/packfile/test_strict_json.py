@@ -35,6 +35,8 @@ def test_json_comes_back(value: dict[str, object]) -> None:
         ('{"a": Infinity}', "Infinity is no JSON number"),
         ('{"a": -Infinity}', "-Infinity is no JSON number"),
         ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": 1e999}', "'1e999' is larger than any float64"),
+        ('{"a": [-1e999]}', "'-1e999' is larger than any float64"),
         ('{"a": 1}x', "is not JSON"),
         ('{"a": ' + "[" * 64 + "]" * 64 + "}", "nested too deeply"),
         ('{"a": ' + "[" * 10**6 + "]" * 10**6 + "}", "nested too deeply"),
@@ -58,6 +60,7 @@ def test_anything_else_is_refused(text: str | bytes, reason: str) -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_the_deepest_that_is_allowed_is_read() -> None:
-    text = '{"a": ' + "[" * 63 + "]" * 63 + "}"
+@pytest.mark.parametrize("inner", ["", "1", '"text", null'])
+def test_the_deepest_that_is_allowed_is_read(inner: str) -> None:
+    text = '{"a": ' + "[" * 63 + inner + "]" * 63 + "}"
     assert strict_json.parse(text, "it") == json.loads(text)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from paenet.packfile import weights
+from paenet.packfile.codings import CODINGS
 from paenet.packfile.errors import PackFileError
 from paenet.packing import PackedLayer
 from paenet.packing.values import snap
@@ -31,7 +32,7 @@ def restored(
                 mask = owners.take(streams[slot, weights.OWNERS])
                 weights.scatter(owner, mask, torch.full((mask.count,), slot, dtype=owner.dtype))
                 own = {name: stream for (at, name), stream in streams.items() if at == slot}
-                values = weights.decode_values(mask, found[slot].coding, own, theta.dtype)
+                values = CODINGS[found[slot].coding].decode(own, mask, theta.dtype)
                 weights.scatter(theta, mask, values)
             result.append((theta, owner))
     return result

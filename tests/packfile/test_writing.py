@@ -177,6 +177,24 @@ def test_a_free_weight_that_is_not_zero_is_not_written(tmp_path: Path) -> None:
         saved(pack, tmp_path)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["learnt", "read"])
+def test_a_task_that_became_another_is_not_written(again: bool, tmp_path: Path) -> None:
+    pack, _ = grown()
+    path = saved(pack, tmp_path)
+    if again:
+        pack = read(path, backbone=batch_norm).pack
+    before, then = path.read_bytes(), pack.fingerprint("mood")
+    layer = next(iter(pack.layers.values()))
+    layer.theta[layer.owner == pack.tasks["mood"].slot] += 1
+    now = pack.fingerprint("mood")
+    message = f"task 'mood': .* {now[:16]}… and was learnt with {then[:16]}…; take .* backup, or"
+    with pytest.raises(PackFileError, match=message):
+        saved(pack, tmp_path)
+    assert path.read_bytes() == before
+    pack.remove("mood")  # the others are as they were
+    assert check(saved(pack, tmp_path), backbone=batch_norm).ok
+
+
 def test_weights_of_two_types_are_not_written(tmp_path: Path) -> None:
     pack = Pack(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()))
     pack.learn("a", head=nn.Identity()).freeze()

@@ -134,7 +134,8 @@ def test_a_learner_that_was_cast_is_refused_until_it_computes_what_it_did(
     pack: Pack, dtype: torch.dtype
 ) -> None:
     learner = learning(pack).to(dtype)
-    refuses(pack, learner, f"the learner was cast to {dtype}, the pack holds torch.float32")
+    mend = "cast it back" if dtype == torch.float64 else "learn it again"
+    refuses(pack, learner, f"was cast to {dtype}, the pack holds torch.float32; {mend} ")
     with pytest.raises(PackingError, match=f"the learner was cast to {dtype}"):
         learner.widen(1.5)
     learner.float()
@@ -142,6 +143,13 @@ def test_a_learner_that_was_cast_is_refused_until_it_computes_what_it_did(
         learner.freeze()
     else:  # what it sees was rounded on the way
         refuses(pack, learner, "what 'age' sees changed")
+
+
+def test_a_first_task_that_was_cast_can_be_cast_back() -> None:
+    learner = learning(packed(batch_norm)).bfloat16()
+    with pytest.raises(PackingError, match=r"cast to torch\.bfloat16, .*; cast it back "):
+        learner.freeze()
+    learner.float().freeze()
 
 
 @pytest.mark.parametrize(("hooked", "called"), [("head", "the head"), ("backbone.0", "layer '0'")])
@@ -179,3 +187,12 @@ def test_a_refused_learner_can_be_frozen_once_there_is_room(pack: Pack) -> None:
     learned = outputs(learner)
     learner.freeze()
     assert torch.equal(outputs(pack.materialize("age")), learned)
+
+
+def test_what_a_grid_makes_infinite_is_refused(pack: Pack) -> None:
+    learner = learning(pack)
+    with torch.no_grad():
+        for theta, _ in learner.owned().values():
+            theta.add_(1e5)  # beyond the largest float16
+    learner.snap("float16")
+    refuses(pack, learner, r"task 'age': backbone\..* holds values that are not finite")

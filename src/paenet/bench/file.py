@@ -89,6 +89,8 @@ def bench_file(held: PackFile, *, repeats: int = 5) -> dict[str, Any]:
 def _rounded(held: PackFile, grid: str) -> PackFile:
     """The pack with every task's own weights on a grid, and then the rest in bfloat16."""
     pack = copy.deepcopy(held.pack)
+    for task in pack.tasks.values():
+        task.fingerprint = None  # it becomes another
     for name, layer in pack.layers.items():
         for task in pack.tasks.values():  # those that are seen come first
             mine = layer.owner == task.slot

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,8 @@ class Images:
 
     The cache is one .npy file and one .json beside it, named after (examples, size), written
     beside and renamed: two processes may do it at once, and a killed one leaves nothing that is
-    read. Images that cannot be read are left out and named.
+    read. Images that cannot be read are left out and named; each time they are tried again, and
+    all are decoded anew where one of them can be read by now.
 
     Args:
         examples: at least one.
@@ -68,14 +70,16 @@ class Images:
         key = version_of(_VERSION, examples.version, size)
         pixels, notes = Path(cache) / f"{key[:32]}.npy", Path(cache) / f"{key[:32]}.json"
         # The notes are written first, so that pixels never stand without them.
-        if not (pixels.exists() and notes.exists()):
+        there = pixels.exists() and notes.exists()
+        if not (there and _current(examples, size, *_load(pixels, notes))):
             _build(examples, size, pixels, notes, max_broken, progress)
         self.pixels, broken = _load(pixels, notes)
         _check(examples, broken, max_broken)
         rows = {entry.row for entry in broken}
         self.kept = np.array([row for row in range(len(examples)) if row not in rows], np.int64)
         self.broken = [(entry.path, entry.reason) for entry in broken]
-        self.hash = key
+        # Two machines, or two days, may find different images broken.
+        self.hash = version_of(key, sorted(rows)) if rows else key
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -97,6 +101,16 @@ def _load(pixels: Path, notes: Path) -> tuple[NDArray[np.uint8], list[_Broken]]:
         raise DataError(
             f"{pixels}: cannot be read: {error}; delete it to decode the images again"
         ) from None
+
+
+def _current(
+    examples: Examples, size: int, pixels: NDArray[np.uint8], broken: list[_Broken]
+) -> bool:
+    """Whether pixels and notes are of one decoding, and what was broken then still is."""
+    kept = len(examples) - len(broken)
+    if pixels.dtype != np.uint8 or pixels.shape != (kept, size, size, 3):
+        return False  # two processes have written at once, and found different images broken
+    return all(isinstance(_one(examples, size, entry.row), DataError) for entry in broken)
 
 
 def _build(
@@ -144,18 +158,20 @@ def _header(file: BinaryIO, count: int, size: int) -> None:
 
 def _decoded(examples: Examples, size: int) -> Iterator[Pixels | DataError]:
     """Every image in order; threads suffice, since Pillow decodes without the interpreter lock."""
-
-    def one(row: int) -> Pixels | DataError:
-        try:
-            return fit(examples.read(row), size)
-        except DataError as error:
-            return error
-
+    one = partial(_one, examples, size)
     rows = iter(range(len(examples)))
     with ThreadPoolExecutor(processors()) as pool:
         # A window, since `pool.map` would hold every decoded image that is not yet written.
         while window := list(islice(rows, _AHEAD)):
             yield from pool.map(one, window)
+
+
+def _one(examples: Examples, size: int, row: int) -> Pixels | DataError:
+    """An image, or why it cannot be read."""
+    try:
+        return fit(examples.read(row), size)
+    except DataError as error:
+        return error
 
 
 def _check(examples: Examples, broken: list[_Broken], max_broken: float) -> None:

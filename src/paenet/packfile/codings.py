@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paenet.packfile import planes
+from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing.values import steps_to
 
@@ -115,7 +116,11 @@ class Coding(Protocol):
         """What each stream holds of a layer that `size` found possible."""
 
     def decode(self, streams: Mapping[str, Stream], mask: Mask, dtype: torch.dtype) -> Tensor:
-        """The `(n,)` values of a layer, in the type of the pack."""
+        """The `(n,)` values of a layer, in the type of the pack.
+
+        Raises:
+            PackFileError: where a stream is damaged or holds what the coding does not have.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,13 @@ class Int8:
     def decode(self, streams: Mapping[str, Stream], mask: Mask, dtype: torch.dtype) -> Tensor:
         table = streams[TABLES].take(len(mask.rows) * dtype.itemsize)
         scales = planes.values_of(table, dtype)
-        whole = torch.from_numpy(streams["values.0"].take(mask.count).view(np.int8))
+        octets = streams["values.0"].take(mask.count).view(np.int8)
+        if octets.size and octets.min() < -127:
+            raise PackFileError(
+                f"stream {streams['values.0'].name!r} holds -128, and whole numbers are from -127 "
+                "to 127; make the file again"
+            )
+        whole = torch.from_numpy(octets)
         return whole.to(dtype) * scales.repeat_interleave(mask.rows)
 
     def _divided(self, layer: Owned) -> tuple[Tensor, Tensor] | None:
@@ -239,6 +250,11 @@ class Codebook:
         if count == 0:
             return torch.empty(0, dtype=dtype)
         entries = int(streams[TABLES].take(1)[0]) + 1
+        if entries > 2**self.bits:
+            raise PackFileError(
+                f"stream {streams[TABLES].name!r} has {entries} shared values, and {self.name} at "
+                f"most {2**self.bits}; make the file again"
+            )
         given = planes.values_of(streams[TABLES].take(entries * dtype.itemsize), dtype)
         # An index may say more than the list holds; as NaN it is refused like any other.
         table = torch.full((2**8,), math.nan, dtype=dtype)

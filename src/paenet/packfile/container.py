@@ -17,7 +17,7 @@ import safetensors.numpy
 from paenet.files import replacing
 from paenet.packfile import strict_json
 from paenet.packfile.errors import PackFileError, damaged
-from paenet.packfile.streams import Stream
+from paenet.packfile.streams import Stream, read_at
 
 KEY = "paenet"
 MAJOR, MINOR = 1, 1
@@ -140,11 +140,11 @@ def _open(path: Path) -> BinaryIO:
 
 def _archive(descriptor: int) -> Archive:
     size = os.fstat(descriptor).st_size
-    start = os.pread(descriptor, 9, 0)
+    start = read_at(descriptor, 9, 0)
     length = int.from_bytes(start[:8], "little")
     if size < 10 or start[8:] != b"{" or length > _LONGEST_HEADER:
         raise PackFileError("is not a .pae file; give one that paenet has written")
-    head = os.pread(descriptor, 8 + length, 0)
+    head = read_at(descriptor, 8 + length, 0)
     if len(head) < 8 + length:
         raise damaged("it is truncated within its header")
     header = strict_json.parse(head[8:], "header")
@@ -216,7 +216,7 @@ def _check_version(version: object) -> None:
 def _digest(descriptor: int, start: int, length: int) -> str:
     digest = hashlib.sha256()
     for place in range(start, start + length, _CHUNK):
-        digest.update(os.pread(descriptor, min(_CHUNK, start + length - place), place))
+        digest.update(read_at(descriptor, min(_CHUNK, start + length - place), place))
     return digest.hexdigest()
 
 

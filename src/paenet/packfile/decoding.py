@@ -16,7 +16,7 @@ from paenet.packfile.encoding import MAPS, stream_name
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.schema import Document, TaskRecord
 from paenet.packfile.streams import Stream
-from paenet.packfile.weights import OWNERS, Owners, decode_values, scatter
+from paenet.packfile.weights import OWNERS, Owners, scatter
 
 _MOST_PARTS = 2**20  # layers times tasks; FaceNet with the most tasks that can be has 33,000
 
@@ -169,7 +169,8 @@ def _next(
     for task in tasks:
         mask = who.take(owners[task.slot])
         if task.slot in values:
-            found = decode_values(mask, task.codings.values, values[task.slot], like.dtype)
+            coding = CODINGS[task.codings.values]
+            found = coding.decode(values[task.slot], mask, like.dtype)
             parts.append(Part(task.slot, mask, found))
     return parts
 
@@ -181,7 +182,8 @@ def contents(archive: Archive, document: Document) -> Contents:
         PackFileError: names the stream or tensor that is missing, unknown or too large.
     """
     picking = sum(task.picks for task in document.tasks)
-    listed = shapes.decode(archive.stream(shapes.NAME), archive.size, picking)
+    stream = archive.stream(shapes.NAME)
+    listed = shapes.decode(stream, archive.size, len(document.tasks), picking)
     for finding in named.misnamed(listed):
         raise PackFileError(finding.message)
     slots = {str(task.slot) for task in document.tasks}
@@ -190,6 +192,11 @@ def contents(archive: Archive, document: Document) -> Contents:
             raise PackFileError(
                 f"tensor {name!r} ({named.sketch(like)}) belongs to nothing; make the file again"
             )
+    kinds = named.kinds_of(listed)
+    if len(kinds) > 1:
+        raise PackFileError(
+            f"has weights of several types ({', '.join(kinds)}); make the file again"
+        )
     layers = len(named.layers_of(listed))
     if layers * len(slots) > _MOST_PARTS:  # each takes its time, even where there is nothing in it
         raise PackFileError(

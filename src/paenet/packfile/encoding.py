@@ -13,6 +13,7 @@ from paenet.packfile import tensors as named
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, compress
 from paenet.packing import PackedLayer
+from paenet.packing.widening import Maps
 
 MAPS = "maps"
 
@@ -37,6 +38,7 @@ def encode(
     sees: Mapping[int, Collection[int]],
     picking: Collection[int],
     level: int,
+    narrower: Mapping[int, Maps] | None = None,
 ) -> tuple[dict[str, bytes], dict[int, Codings]]:
     """The streams of a file, compressed, and the codings of each task.
 
@@ -46,6 +48,8 @@ def encode(
             tasks whose weights it uses.
         picking: the slots of the tasks that pick.
         level: of zstandard.
+        narrower: for the slot of every task that is narrower than the widest, where its channels
+            lie; without it, its values may take more bytes than they need.
 
     Raises:
         PackFileError: where the weights are of several types.
@@ -55,7 +59,9 @@ def encode(
     if maps:
         parts[MAPS] = list(blobs.encode_maps(maps))
     codings = {}
-    encoded = weights.encode(layers_of(tensors), sees)
+    names = named.layers_of(tensors)
+    channels = {slot: [maps[name] for name in names] for slot, maps in (narrower or {}).items()}
+    encoded = weights.encode(layers_of(tensors), sees, channels)
     for slot, seen in sees.items():
         private, head = (dict(_under(tensors, f"{kind}.{slot}.")) for kind in ("private", "head"))
         found = Codings(encoded[slot].coding, blobs.coding_of(private), blobs.coding_of(head))
@@ -82,10 +88,11 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[PackedLayer]:
     """Every layer, in the order of their names."""
     names = named.layers_of(tensors)
     layers = [PackedLayer(tensors[named.theta(n)], tensors[named.owner(n)]) for n in names]
-    types = {layer.theta.dtype for layer in layers}
-    if len(types) > 1:
-        kinds = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
-        raise PackFileError(f"its weights are of several types ({kinds}); cast them to one")
+    kinds = named.kinds_of(tensors)
+    if len(kinds) > 1:
+        raise PackFileError(
+            f"its weights are of several types ({', '.join(kinds)}); cast them to one"
+        )
     return layers
 
 

@@ -33,11 +33,28 @@ _DEEPEST = 16  # Sequentials within each other; a head of ours has one
 
 
 def describe(head: nn.Module) -> dict[str, Any] | None:
-    """The head as JSON types; None where it holds anything but the known layers.
+    """The head as JSON types; None where it holds anything but the known layers as they are made.
 
-    A subclass counts as unknown, for it may compute something else.
+    A subclass counts as unknown, for it may compute something else, and so does a layer that has
+    been given tensors, or a forward of its own.
     """
-    return _describe(head, _DEEPEST)
+    description = _describe(head, _DEEPEST)
+    return description if description is not None and _tells(description, head) else None
+
+
+def _tells(description: Mapping[str, Any], head: nn.Module) -> bool:
+    """Whether what is made of a description can take the head's place."""
+    if any("forward" in vars(layer) for layer in head.modules()):
+        return False
+    try:
+        built = build(description)
+    except PackFileError:  # such as a name that only a dictionary of modules can have
+        return False
+    return _shapes(built) == _shapes(head)
+
+
+def _shapes(head: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in head.state_dict().items()}
 
 
 def _describe(head: nn.Module, depth: int) -> dict[str, Any] | None:

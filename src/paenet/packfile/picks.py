@@ -13,7 +13,9 @@ from paenet.packfile import tensors as named
 from paenet.packfile.codings import Mask
 from paenet.packfile.errors import PackFileError
 from paenet.packfile.streams import Bytes, Stream
+from paenet.packfile.weights import scatter
 from paenet.packing import PackWidth
+from paenet.packing.parts import owned_by
 
 PICKS = "picks"  # the stream of a task that picks
 
@@ -40,11 +42,7 @@ def _bits(tensors: Mapping[str, Tensor], slot: int, sees: Collection[int]) -> It
         picked = tensors.get(named.picked(slot, layer))
         if picked is None:
             continue
-        owner = tensors[named.owner(layer)]
-        seen = torch.zeros_like(owner, dtype=torch.bool)
-        for other in sees:
-            seen |= owner == other
-        yield picked[seen]
+        yield picked[owned_by(tensors[named.owner(layer)], sees)]
 
 
 def decode(stream: Stream, seen: Iterable[Mask], shape: Sequence[int]) -> Tensor:
@@ -63,10 +61,7 @@ def decode(stream: Stream, seen: Iterable[Mask], shape: Sequence[int]) -> Tensor
     mask = Mask.union(seen, shape)
     bits = torch.from_numpy(planes.take_bits(stream, mask.count))
     picked = torch.zeros(tuple(shape), dtype=torch.bool)
-    flat, done = picked.numpy().reshape(-1), 0
-    for stretch, places in mask.places():
-        flat[stretch][places] = bits.numpy()[done : done + len(places)]
-        done += len(places)
+    scatter(picked, mask, bits)
     return picked
 
 

@@ -98,6 +98,7 @@ def frame(
             _head(shelf, record, heads.get(record.name)),
             _stem(record, layout),
             record.notes,
+            fingerprint=record.fingerprint,
         )
     shelf.check_empty()
     return Pack.restored(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from paenet.packfile import strict_json
 from paenet.packfile.codings import CODINGS
 from paenet.packfile.errors import PackFileError
 from paenet.packing.parts import MOST_TASKS
@@ -150,20 +151,31 @@ def unknown_keys(document: Document) -> Iterator[str]:
         yield from (_shown(f"{place}{key}") for key in sorted(record.model_extra or {}))
 
 
-def plain(value: object, place: str) -> Any:
+def plain(value: object, place: str, depth: int = strict_json.DEEPEST) -> Any:
     """`value` as JSON types: tuples become lists, numbers that are not finite None.
 
+    Args:
+        value: what to write.
+        place: where it is, for errors.
+        depth: how many lists and dictionaries may be within each other.
+
     Raises:
-        PackFileError: where JSON has no such type; names the place.
+        PackFileError: where JSON has no such type, or the value is nested too deeply; names the
+            place.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if depth == 0:  # of what holds itself, too
+        raise PackFileError(
+            f"{place[:80]}…: nested more than {strict_json.DEEPEST} deep, or within itself; "
+            "flatten it"
+        )
     if isinstance(value, list | tuple):
-        return [plain(item, f"{place}.{i}") for i, item in enumerate(value)]
+        return [plain(item, f"{place}.{i}", depth - 1) for i, item in enumerate(value)]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: plain(item, f"{place}.{key}") for key, item in value.items()}
+        return {key: plain(item, f"{place}.{key}", depth - 1) for key, item in value.items()}
     raise PackFileError(
         f"{place}: a {type(value).__name__} cannot be written; give numbers, texts, lists, and "
         "dictionaries with texts as keys"

@@ -31,12 +31,13 @@ def encode(tensors: Mapping[str, Tensor]) -> list[Bytes]:
     return [text_of(json.dumps(table, separators=(",", ":")))]
 
 
-def decode(stream: Stream, size: int, picks: int) -> dict[str, Tensor]:
+def decode(stream: Stream, size: int, tasks: int, picks: int) -> dict[str, Tensor]:
     """The tensors of a table, without values (on the meta device).
 
     Args:
         size: of the whole file, to which what it promises is held.
-        picks: how many tasks pick.
+        tasks: how many there are.
+        picks: how many of them pick.
 
     Raises:
         PackFileError: where the table is damaged, or promises more than a file of that size may.
@@ -47,7 +48,7 @@ def decode(stream: Stream, size: int, picks: int) -> dict[str, Tensor]:
         found = {name: _promised(*entry) for name, entry in table.items()}
     except (TypeError, ValueError, KeyError, RuntimeError):
         raise damaged(f"stream {NAME!r} holds something that is no type and shape") from None
-    total = promised(found, picks)
+    total = promised(found, tasks, picks)
     if total > most(size):
         raise PackFileError(
             f"promises {total:,} bytes of tensors in a file of {size:,}, which is "
@@ -56,18 +57,21 @@ def decode(stream: Stream, size: int, picks: int) -> dict[str, Tensor]:
     return found
 
 
-def promised(tensors: Mapping[str, Tensor], picks: int) -> int:
-    """The bytes of some tensors, of which owner maps and picks are none.
+def promised(tensors: Mapping[str, Tensor], tasks: int, picks: int) -> int:
+    """The bytes that some tensors take while they are read; owner maps and picks are none of them.
 
     A weight's owner is one byte beside it, and so is each of `picks` bits that tasks have for it.
+    In one layer at a time every task has a byte for each weight that says whether it is its own.
 
     An axis of no entries counts as one of one: what belongs to the others has its size too.
     """
-    return sum(
-        math.prod(max(axis, 1) for axis in tensor.shape)
-        * (tensor.element_size() + (1 + picks) * name.startswith("theta."))
-        for name, tensor in tensors.items()
+    counts = {name: math.prod(max(axis, 1) for axis in t.shape) for name, t in tensors.items()}
+    weights = {name for name in counts if name.startswith("theta.")}
+    held = sum(
+        count * (tensors[name].element_size() + (1 + picks) * (name in weights))
+        for name, count in counts.items()
     )
+    return held + tasks * max((counts[name] for name in weights), default=0)
 
 
 def most(size: int) -> int:

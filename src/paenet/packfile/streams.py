@@ -99,6 +99,21 @@ class Stream:
             raise PackFileError(f"stream {self.name!r} is too long; make the file again")
 
 
+def read_at(descriptor: int, count: int, place: int) -> bytes:
+    """At most `count` bytes of an open file from a place on; fewer where it ends.
+
+    Raises:
+        PackFileError: where the disk, or what stands for one, does not give them.
+    """
+    try:
+        return os.pread(descriptor, count, place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PackFileError(
+            f"cannot be read ({reason}); see to the disk, or take the file from a backup"
+        ) from None
+
+
 class _Slice:
     """A part of a file, read without moving the place that others read from."""
 
@@ -106,6 +121,6 @@ class _Slice:
         self._descriptor, self._place, self._end = descriptor, start, start + length
 
     def read(self, count: int) -> bytes:
-        data = os.pread(self._descriptor, min(count, self._end - self._place), self._place)
+        data = read_at(self._descriptor, min(count, self._end - self._place), self._place)
         self._place += len(data)
         return data

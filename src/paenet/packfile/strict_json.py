@@ -1,6 +1,7 @@
 """JSON from outside: no key twice, no number that JSON lacks, no nesting without end."""
 
 import json
+import math
 from collections import Counter
 from reprlib import repr as brief  # of hostile values too: short, and never too deep
 from typing import Any, NoReturn
@@ -23,10 +24,15 @@ def parse(text: str | bytes, what: str) -> dict[str, Any]:
     """
     try:
         text = text if isinstance(text, str) else text.decode()  # json would guess the encoding
-        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_float=_finite,
+            parse_constant=_no_constant,
+        )
     except RecursionError:
         raise damaged(f"its {what} is nested too deeply") from None
-    except ValueError as error:  # of JSON, of Unicode, and of the two hooks
+    except ValueError as error:  # of JSON, of Unicode, and of the three hooks
         raise damaged(f"its {what} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise damaged(f"its {what} is not a JSON object")
@@ -41,7 +47,7 @@ def too_deep(value: object) -> bool:
     for _ in range(DEEPEST):
         nested = [item for item in level if isinstance(item, dict | list)]
         level = [c for n in nested for c in (n.values() if isinstance(n, dict) else n)]
-    return bool(level)
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -51,6 +57,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, count in counts.items() if count > 1)
         raise ValueError(f"key {brief(twice)} occurs twice")
     return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{brief(text)} is larger than any float64")
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:

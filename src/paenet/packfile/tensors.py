@@ -77,6 +77,11 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[str]:
     return sorted(name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
 
 
+def kinds_of(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The types of the weights among some tensors, of which a pack has one."""
+    return sorted({_short(tensors[theta(layer)].dtype) for layer in layers_of(tensors)})
+
+
 def mapped_layers(layout: Layout) -> list[str]:
     """The layers that channel maps are kept for: all that hold tensors."""
     return list(dict.fromkeys([*layout.packed, *(k.rpartition(".")[0] for k in layout.private)]))

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from paenet.packfile import planes
-from paenet.packfile.codings import CODINGS, Mask, Owned, smallest
+from paenet.packfile.codings import Mask, Owned, smallest
 from paenet.packfile.streams import Bytes, Stream
 from paenet.packing import PackedLayer
+from paenet.packing.channels import ChannelMaps
+from paenet.packing.parts import owned_by
 from paenet.packing.values import largest
 
 OWNERS = "owners"  # the stream of a task's bit planes
@@ -33,7 +35,9 @@ class Encoded:
 
 
 def encode(
-    layers: Sequence[PackedLayer], sees: Mapping[int, Collection[int]]
+    layers: Sequence[PackedLayer],
+    sees: Mapping[int, Collection[int]],
+    channels: Mapping[int, Sequence[ChannelMaps]] | None = None,
 ) -> dict[int, Encoded]:
     """The weights of every task.
 
@@ -41,17 +45,20 @@ def encode(
         layers: in the order of their names.
         sees: for the slot of every task, in their order, the slots of the tasks whose weights it
             uses.
+        channels: for the slot of every task that is narrower than the widest, where its channels
+            lie in each layer.
     """
     found = {}
     open_to = [torch.ones_like(layer.owner, dtype=torch.bool) for layer in layers]
     for slot, others in sees.items():
         owners: list[Bytes] = []
         owned: list[Owned] = []
-        for layer, places in zip(layers, open_to, strict=True):
+        maps = (channels or {}).get(slot, [None] * len(layers))
+        for layer, places, at in zip(layers, open_to, maps, strict=True):
             mine = layer.owner == slot
             owners.append(planes.pack_bits(mine[places].numpy()))
             mask = Mask(mine.numpy().reshape(-1), mine.shape)
-            owned.append(Owned(layer.theta[mine], mask, _seen(layer, mine, others)))
+            owned.append(Owned(layer.theta[mine], mask, _seen(layer, mine, others, at)))
             places.logical_and_(~mine)
         coding = smallest(owned, owned[0].values.dtype)
         streams: dict[str, list[Bytes]] = {OWNERS: owners, **{part: [] for part in coding.parts}}
@@ -62,14 +69,18 @@ def encode(
     return found
 
 
-def _seen(layer: PackedLayer, mine: Tensor, sees: Collection[int]) -> Tensor | None:
+def _seen(
+    layer: PackedLayer, mine: Tensor, sees: Collection[int], at: ChannelMaps | None
+) -> Tensor | None:
     """The largest magnitude in each output channel that a task sees; see `codings.Owned`."""
-    if layer.theta.dtype != torch.float32 or not sees or not layer.theta.numel():
+    if layer.theta.dtype != torch.float32 or not sees:
         return None  # on a grid by what it owns, if at all
-    seen = mine.clone()
-    for slot in sees:
-        seen |= layer.owner == slot
-    return largest(torch.where(seen, layer.theta, 0.0))
+    wide = torch.where(mine | owned_by(layer.owner, sees), layer.theta, 0.0)
+    within = wide if at is None else at.narrow(wide)
+    if not within.numel():
+        return None
+    magnitudes = largest(within)
+    return magnitudes if at is None else at.place(magnitudes, wide.new_zeros(len(wide)))
 
 
 class Owners:
@@ -106,23 +117,6 @@ class Owners:
         mask = Mask(mine, self._shape)
         self._left -= mask.count
         return mask
-
-
-def decode_values(
-    mask: Mask, coding: str, streams: Mapping[str, Stream], dtype: torch.dtype
-) -> Tensor:
-    """Takes the values of one layer from a task's streams.
-
-    Args:
-        mask: the task's weights there.
-
-    Returns:
-        `(n,)` in the order of their places.
-
-    Raises:
-        PackFileError: where a stream is damaged.
-    """
-    return CODINGS[coding].decode(streams, mask, dtype)
 
 
 def scatter(target: Tensor, mask: Mask, values: Tensor) -> None:

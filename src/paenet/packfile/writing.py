@@ -47,7 +47,8 @@ def write(
         level: of zstandard, 1 to 19: higher ones take longer and save little.
 
     Raises:
-        PackFileError: where the pack cannot be written; names the place and the mend.
+        PackFileError: where the pack cannot be written, or a task computes something else than
+            when it was frozen; names the place and the mend.
     """
     path = Path(path)
     with naming(path):
@@ -61,9 +62,11 @@ def write(
         tasks = pack.tasks
         sees = {task.slot: [tasks[seen].slot for seen in task.sees] for task in tasks.values()}
         picking = [task.slot for task in tasks.values() if task.picked is not None]
-        streams, codings = encode(tensors, sees, picking, level)
+        maps = {task.slot: pack.widths[task.width].maps for task in tasks.values()}
+        narrower = {slot: its for slot, its in maps.items() if its is not None}
+        streams, codings = encode(tensors, sees, picking, level, narrower)
         size = sum(map(len, streams.values()))
-        promised = shapes.promised(listed(tensors), len(picking))
+        promised = shapes.promised(listed(tensors), len(tasks), len(picking))
         if promised > shapes.most(size):
             raise PackFileError(
                 f"the pack has {promised:,} bytes of tensors and next to nothing "
@@ -107,9 +110,20 @@ def _record(pack: Pack, task: PackedTask, codings: Codings) -> dict[str, Any]:
         "picks": task.picked is not None,
         "head": heads.describe(task.head),
         "codings": asdict(codings),
-        "fingerprint": pack.fingerprint(task.name),
+        "fingerprint": _fingerprint(pack, task),
         "notes": plain(task.notes, f"task {task.name!r}: notes"),
     }
+
+
+def _fingerprint(pack: Pack, task: PackedTask) -> str:
+    """The task's, which must be what it was: a file vouches for it from now on."""
+    now = pack.fingerprint(task.name)
+    if task.fingerprint not in (None, now):
+        raise PackFileError(
+            f"task {task.name!r}: its network has fingerprint {now[:16]}… and was learnt with "
+            f"{task.fingerprint[:16]}…; take the pack from a backup, or learn the task again"
+        )
+    return now
 
 
 def tensors_of(pack: Pack) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from paenet.packing.layout import join, refuse_hooked, refuse_hooked_layers
 
 if TYPE_CHECKING:
     from paenet.packing.learner import Learner
+    from paenet.packing.owned import OwnedWeight
     from paenet.packing.pack import Pack
 
 
@@ -68,9 +69,12 @@ def refuse_cast(pack: Pack, learner: Learner) -> None:
     for name, (theta, _) in learner.owned().items():
         held = pack.layers[name].theta.dtype
         if theta.dtype != held:
+            # What it sees was rounded with it, and casting back does not bring that again.
+            rounded = torch.promote_types(theta.dtype, held) != theta.dtype
+            mend = "learn it again" if rounded and pack.base is not None else "cast it back"
             raise PackingError(
                 f"layer {name!r}: the learner was cast to {theta.dtype}, the pack holds {held}; "
-                "cast it back, or train in mixed precision (torch.autocast)"
+                f"{mend} (torch.autocast trains in mixed precision)"
             )
 
 
@@ -112,13 +116,14 @@ def _refuse_not_finite(learner: Learner) -> None:
     Raises:
         PackingError: names the tensor.
     """
-    tensors = {
-        join(f"backbone.{name}", "weight"): theta[owned.trainable]
-        for name, (theta, owned) in learner.owned().items()
-    }
-    tensors |= {f"backbone.{name}": tensor for name, tensor in learner.own_private().items()}
-    tensors |= {f"head.{name}": tensor for name, tensor in learner.head.state_dict().items()}
-    for name, tensor in tensors.items():
+    tensors: list[tuple[str, Tensor]] = []
+    for name, (theta, owned) in learner.owned().items():
+        called = join(f"backbone.{name}", "weight")
+        # A codebook makes a number of NaN, and float16 infinity of what is finite.
+        tensors += [(called, theta[owned.trainable]), (called, _stored(theta, owned))]
+    tensors += ((f"backbone.{name}", tensor) for name, tensor in learner.own_private().items())
+    tensors += ((f"head.{name}", tensor) for name, tensor in learner.head.state_dict().items())
+    for name, tensor in tensors:
         if nn.parameter.is_lazy(tensor):
             raise PackingError(f"task {learner.name!r}: {name} has no shape yet; run the learner")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
@@ -126,6 +131,13 @@ def _refuse_not_finite(learner: Learner) -> None:
                 f"task {learner.name!r}: {name} holds values that are not finite; go back to a "
                 "state before they were, and lower the learning rate"
             )
+
+
+def _stored(theta: Tensor, owned: OwnedWeight) -> Tensor:
+    """`(n,)` the values that a task takes into a layer, in the order of their places."""
+    owned.mask_anew()
+    weight: Tensor = owned(theta)
+    return weight.detach()[owned.trainable]
 
 
 def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, Tensor]:
@@ -166,8 +178,7 @@ def merge(pack: Pack, learner: Learner, name: str, slot: int) -> tuple[Tensor, T
             f"layer {name!r}: what {learner.name!r} sees changed while it was learnt; learn it "
             "again from the pack"
         )
-    owned.mask_anew()
-    values.view(-1)[mine] = owned(theta).detach().cpu()[trainable]
+    values.view(-1)[mine] = _stored(theta, owned).cpu()
     owner.view(-1)[mine] = slot
     values[owner == 0] = 0
     return values, owner

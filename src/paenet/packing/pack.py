@@ -16,7 +16,14 @@ from paenet.packing.given import given_state
 from paenet.packing.layout import Layout, join, layout_of, refuse_hooked
 from paenet.packing.learner import Learner
 from paenet.packing.methods import Claims
-from paenet.packing.parts import FREE, MOST_TASKS, PackedLayer, PackedTask, PackWidth
+from paenet.packing.parts import (
+    FREE,
+    MOST_TASKS,
+    PackedLayer,
+    PackedTask,
+    PackWidth,
+    owned_by,
+)
 from paenet.packing.picking import leave_out, picked_by
 from paenet.packing.stems import (
     Split,
@@ -266,11 +273,7 @@ class Pack:
 
     def owned_by(self, layer: str, slots: Iterable[int]) -> Tensor:
         """Bool, at the widest width: which weights of a layer one of `slots` owns."""
-        owner = self.layers[layer].owner
-        mask = torch.zeros_like(owner, dtype=torch.bool)
-        for slot in slots:
-            mask |= owner == slot
-        return mask
+        return owned_by(self.layers[layer].owner, slots)
 
     def seen_slots(self, layer: str, sees: Iterable[str], stem: Stem | None) -> list[int]:
         """Whose weights a task sees in a layer: in its stem the base's, else those of `sees`."""
@@ -354,6 +357,7 @@ class Pack:
             self.insert(PackWidth(learner.width, learner.skeleton[0], learner.channels.maps))
         self.tasks[task.name] = task
         self.untouched = False
+        task.fingerprint = self.fingerprint(task.name)
         return task
 
     def insert(self, width: PackWidth) -> int:

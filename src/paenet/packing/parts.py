@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from paenet.packing.stems import Stem
@@ -12,6 +14,14 @@ from paenet.packing.widening import Maps, Width
 
 FREE = 0
 MOST_TASKS = 255  # an owner is one byte, and 0 is free
+
+
+def owned_by(owner: Tensor, slots: Iterable[int]) -> Tensor:
+    """Bool, as an owner map: which weights one of `slots` owns."""
+    mask = torch.zeros_like(owner, dtype=torch.bool)
+    for slot in slots:
+        mask |= owner == slot
+    return mask
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -43,6 +53,8 @@ class PackedTask:
         notes: whatever its maker wants to keep, such as its goal and what it reached (JSON).
         picked: per layer outside its stem a bool tensor of the layer's shape at the task's width:
             which of the weights that it sees it uses; None for all.
+        fingerprint: what `Pack.fingerprint` was when the task was frozen; None where that is not
+            known, and whoever writes the pack takes it as it is.
     """
 
     name: str
@@ -54,6 +66,7 @@ class PackedTask:
     stem: Stem | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     picked: dict[str, Tensor] | None = field(default=None, repr=False)
+    fingerprint: str | None = None
 
 
 @dataclass(eq=False, slots=True)

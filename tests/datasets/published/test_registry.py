@@ -112,3 +112,10 @@ def test_a_survey_counts_by_split_and_label(tmp_path: Path) -> None:
     assert found["labels"]["identity"] == {"values": {"Bo": {"test": 2}, "Cy": {"test": 1}}}
     assert found["pairs"] == {"pairs": 2, "same": 1, "folds": 1}
     assert found["skipped"] == {"rows": 0, "summary": "nothing is left out", "reasons": []}
+
+
+def test_a_survey_of_faces_without_their_pairs_says_what_is_there(tmp_path: Path) -> None:
+    put_images(tmp_path, ["Bo/Bo_0001.jpg"])
+    found = survey("lfw", tmp_path)
+    assert found["examples"] == {"test": 1}
+    assert "pairs" not in found

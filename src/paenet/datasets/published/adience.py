@@ -65,7 +65,7 @@ def list_adience(root: Path, *, fold: int = 0, images: str = "faces") -> Listing
     for number in FOLDS:
         file = root / f"fold_{number}_data.txt"
         needed = ("user_id", "original_image", "face_id", "age", "gender")
-        for row, place in read_rows(file, listing, needed, delimiter="\t"):
+        for row, line in read_rows(file, listing, needed, delimiter="\t"):
             person = row["face_id"]
             labels = {
                 "identity": person,
@@ -73,5 +73,5 @@ def list_adience(root: Path, *, fold: int = 0, images: str = "faces") -> Listing
                 "gender": label("gender", row["gender"], GENDERS),
             }
             path = f"{folder}/{row['user_id']}/{prefix}.{person}.{row['original_image']}"
-            listing.add(path, "test" if number == fold else two_ways(person), place, labels)
+            listing.add(path, "test" if number == fold else two_ways(person), line.place, labels)
     return listing

@@ -70,7 +70,7 @@ def _read_lists(listing: Listing, lists: str) -> None:
     for part in ("training", "validation"):
         file = root / lists / f"{part}.csv"
         needed = ("subdirectory_filepath", "expression", "valence", "arousal")
-        for row, place in read_rows(file, listing, needed, usual=COLUMNS):
+        for row, line in read_rows(file, listing, needed, usual=COLUMNS):
             listed = row["subdirectory_filepath"]
             path = f"{folder}{listed}"
             labels = {
@@ -79,7 +79,7 @@ def _read_lists(listing: Listing, lists: str) -> None:
                 "arousal": _share(row["arousal"]),
             }
             # By the list's own name: wherever the archive lies, the same rows are for validation.
-            listing.add(path, _split(part == "training", listed), place, labels)
+            listing.add(path, _split(part == "training", listed), line.place, labels)
 
 
 def _read_files(listing: Listing) -> None:

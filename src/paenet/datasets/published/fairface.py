@@ -38,12 +38,12 @@ def list_fairface(root: Path) -> Listing:
     listing = Listing(root, LABELS)
     for part in ("train", "val"):
         file = root / f"fairface_label_{part}.csv"
-        for row, place in read_rows(file, listing, ("file", "age", "gender", "race")):
+        for row, line in read_rows(file, listing, ("file", "age", "gender", "race")):
             labels = {
                 "age": label("age", row["age"], AGES),
                 "gender": label("gender", row["gender"], GENDERS),
                 "race": label("race", row["race"], RACES),
             }
             split = two_ways(row["file"]) if part == "train" else "test"
-            listing.add(row["file"], split, place, labels)
+            listing.add(row["file"], split, line.place, labels)
     return listing

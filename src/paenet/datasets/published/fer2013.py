@@ -115,13 +115,15 @@ def _rows(file: Path, listing: Listing) -> Iterator[tuple[int, dict[str, bytes],
 
 def _votes(file: Path, listing: Listing) -> Iterator[tuple[int, dict[str, int]]]:
     """The votes for each class by number of the row; none where FER+ has removed the image."""
-    for row, place in read_rows(file, listing, ("usage", "image name", *VOTES)):
-        number = int(place.rsplit(" ", 1)[1]) - 2
+    for row, line in read_rows(file, listing, ("usage", "image name", *VOTES)):
         counts = {VOTES[name]: row[name] for name in VOTES}
         if not all(text.isascii() and text.isdigit() and len(text) < 4 for text in counts.values()):
-            listing.skip("votes that are no numbers", place)
+            listing.skip("votes that are no numbers", line.place)
         elif row["image name"]:
-            yield number, {name: n for name, text in counts.items() if (n := int(text)) > 1}
+            yield (
+                line.number - 2,
+                {name: n for name, text in counts.items() if (n := int(text)) > 1},
+            )
 
 
 def _majority(counts: dict[str, int]) -> Label:

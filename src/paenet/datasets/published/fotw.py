@@ -41,12 +41,12 @@ def list_fotw(root: Path) -> Listing:
         if file is None:
             continue
         found = True
-        for row, place in read_rows(file, listing, ("image_name", "gender", "smile")):
+        for row, line in read_rows(file, listing, ("image_name", "gender", "smile")):
             labels = {
                 "gender": label("gender", row["gender"], GENDERS),
                 "smile": label("smile", row["smile"], SMILES),
             }
-            listing.add(f"{folder}/{row['image_name']}", split, place, labels)
+            listing.add(f"{folder}/{row['image_name']}", split, line.place, labels)
     if not found:
         wanted = ", ".join(f"{folder}/{name}" for folder, name in FILES.values())
         raise DataError(f"{root}: none of {wanted}; unpack the challenge's archives there")

@@ -56,7 +56,7 @@ def read_lfw_pairs(root: str | Path) -> Pairs:
     """
     root = Path(root)
     inner = _folder(root)
-    file = next((f for f in (root / "pairs.txt", root / inner / "pairs.txt") if f.is_file()), None)
+    file = find_lfw_pairs(root)
     if file is None:
         raise DataError(f"{root}: no pairs.txt in it; put the one of LFW there")
     lines = list(read_lines(file))
@@ -75,6 +75,13 @@ def read_lfw_pairs(root: str | Path) -> Pairs:
         same.append(matched)
         fold.append(1 + index // (2 * count))
     return make_pairs(str(file), root, a, b, same, fold)
+
+
+def find_lfw_pairs(root: str | Path) -> Path | None:
+    """The file that `read_lfw_pairs` reads; None where there is none."""
+    root = Path(root)
+    places = (root / "pairs.txt", root / _folder(root) / "pairs.txt")
+    return next((file for file in places if file.is_file()), None)
 
 
 def _folder(root: Path) -> str:

@@ -23,10 +23,12 @@ class Line:
 
     Attributes:
         text: without its end.
+        number: from 1.
         place: `"labels.csv line 7"`.
     """
 
     text: str
+    number: int
     place: str
 
 
@@ -61,7 +63,7 @@ def read_lines(path: Path) -> Iterator[Line]:
             raise DataError(f"{path}: is UTF-16; save it as UTF-8")
         text = _decoded(raw.data).strip("\r\n")
         if text.strip():
-            yield Line(text, raw.place)
+            yield Line(text, raw.number, raw.place)
 
 
 def raw_lines(path: Path) -> Iterator[RawLine]:
@@ -94,7 +96,7 @@ def read_rows(
     needed: Sequence[str],
     delimiter: str = ",",
     usual: Sequence[str] = (),
-) -> Iterator[tuple[dict[str, str], str]]:
+) -> Iterator[tuple[dict[str, str], Line]]:
     """The rows of a label file with a header.
 
     Column names and cells are taken without blanks around them, names in small letters. A row
@@ -107,7 +109,7 @@ def read_rows(
         usual: the columns of a file that comes without a header in some releases.
 
     Yields:
-        Cells by column name, and the place for `Listing.add`.
+        Cells by column name, and the line, whose place is for `Listing.add`.
 
     Raises:
         DataError: where the file cannot be read, is empty or lacks a needed column.
@@ -127,7 +129,7 @@ def read_rows(
         elif len(cells) != len(header):
             listing.skip(f"{len(cells)} cells, not {len(header)}", line.place)
         else:
-            yield dict(zip(header, cells, strict=True)), line.place
+            yield dict(zip(header, cells, strict=True)), line
 
 
 def check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:

@@ -42,6 +42,7 @@ class Published:
         paper: what Hung et al. (ICMR 2019) use it for; "" where they do not.
         splits: that it has.
         pairs: reads its pairs of faces, where it has some.
+        pairs_file: finds the file of these in a folder, which may lack it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Published:
     paper: str = ""
     splits: tuple[str, ...] = SPLITS
     pairs: Callable[[str | Path], Pairs] | None = None
+    pairs_file: Callable[[str | Path], Path | None] = lambda _: None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ PUBLISHED: Mapping[str, Published] = {
             paper="test of identity: verification of 6000 pairs",
             splits=("test",),
             pairs=lfw.read_lfw_pairs,
+            pairs_file=lfw.find_lfw_pairs,
         ),
         Published(
             name="adience",

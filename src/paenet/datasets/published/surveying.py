@@ -38,7 +38,7 @@ def survey(name: str, root: str | Path, **options: Any) -> dict[str, Any]:
         "labels": {column: _counts(examples, column, entry.splits) for column in entry.labels},
         "skipped": examples.skipped.as_json(),
     }
-    if entry.pairs is not None:
+    if entry.pairs is not None and entry.pairs_file(root) is not None:
         pairs = entry.pairs(root)
         found["pairs"] = {
             "pairs": len(pairs),

@@ -54,12 +54,12 @@ def _points(root: Path, part: str, listing: Listing) -> dict[str, str]:
     """The landmarks of each image by `n000002/0001_01`."""
     found = {}
     file = root / "bb_landmark" / f"loose_landmark_{part}.csv"
-    for row, place in read_rows(file, listing, ["name_id", *_POINTS]):
+    for row, line in read_rows(file, listing, ["name_id", *_POINTS]):
         numbers = [row[name] for name in _POINTS]
         if all(_is_number(text) for text in numbers):
             found[row["name_id"]] = " ".join(numbers)
         else:
-            listing.skip("landmarks that are no numbers", place)
+            listing.skip("landmarks that are no numbers", line.place)
     return found
 
 
