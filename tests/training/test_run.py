@@ -12,8 +12,8 @@ from paenet import packfile, training
 from paenet.datasets import DataError
 from paenet.training import GoalMissed, RecipeError, RunError
 from paenet.training.algorithm import addition
+from paenet.training.locking import changing
 from paenet.training.machine import precision
-from paenet.training.opening import changing
 from paenet.training.records.journal import Journal
 from paenet.training.records.progress import Silent
 from tests.datasets.published.trees import put_images, put_lines

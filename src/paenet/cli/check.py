@@ -12,10 +12,10 @@ from paenet.cli.output import Json, emit
 
 def check(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
     """Verify digests, owners and fingerprints; exit 1 if anything is wrong."""
-    from paenet import packfile, training
+    from paenet import packfile
 
     try:
-        builder = training.own_builder(file, backbone)
+        builder = packfile.own_builder(file, backbone)
     except packfile.PackFileError:  # which is what the check will find
         builder = None
     report = packfile.check(file, backbone=builder)

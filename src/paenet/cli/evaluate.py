@@ -43,7 +43,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Metrics of one task with 95 % intervals."""
-    from paenet import training
+    from paenet import packfile, training
 
     source: Any = data
     if dataset is not None:
@@ -57,7 +57,7 @@ def evaluate(
         split=None if split == "all" else split,
         label=label,
         limit=limit,
-        backbone=training.own_builder(file, backbone),
+        backbone=packfile.own_builder(file, backbone),
         onnx=onnx,
     )
 

@@ -33,7 +33,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write tasks as one ONNX model; `pae eval --onnx` measures it."""
-    from paenet import engine, training
+    from paenet import engine, packfile, training
 
     calibrate = None if int8 is None else training.calibration_images(file, int8, count=images)
     written = engine.export_onnx(
@@ -42,7 +42,7 @@ def export(
         None if tasks is None else names(tasks),
         split=split,
         calibrate=calibrate,
-        backbone=training.own_builder(file, backbone),
+        backbone=packfile.own_builder(file, backbone),
     )
     document = [
         {

@@ -19,8 +19,8 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Write a file of some tasks, and of those whose weights or norms they use."""
-    from paenet import packfile, training
+    from paenet import packfile
 
-    packfile.extract(file, names(tasks), out, backbone=training.own_builder(file, backbone))
+    packfile.extract(file, names(tasks), out, backbone=packfile.own_builder(file, backbone))
     document = describe_pack(out, backbone)
     emit(document, as_json, lambda: show(document))

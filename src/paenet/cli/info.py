@@ -24,10 +24,10 @@ def info(file: Pack, backbone: Own = None, as_json: Json = False) -> None:
 
 def describe_pack(file: Path, backbone: str | None = None) -> dict[str, Any]:
     """Everything that `pae info` tells, as JSON types."""
-    from paenet import packfile, training
+    from paenet import packfile
 
     def take(document: dict[str, Any]) -> tuple[PackFile, Ledger, list[dict[str, Any]]]:
-        held = packfile.read(file, backbone=training.own_builder(file, backbone))
+        held = packfile.read(file, backbone=packfile.own_builder(file, backbone))
         return held, packfile.ledger(file), document["tasks"]
 
     held, ledger, records = packfile.unchanged(file, take)

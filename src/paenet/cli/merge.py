@@ -20,8 +20,8 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Write a file with the tasks of two packs; each computes what it did."""
-    from paenet import packfile, training
+    from paenet import packfile
 
-    packfile.merge(file, other, out, backbone=training.own_builder(file, backbone))
+    packfile.merge(file, other, out, backbone=packfile.own_builder(file, backbone))
     document = describe_pack(out, backbone)
     emit(document, as_json, lambda: show(document))

@@ -7,6 +7,7 @@ from paenet.packfile.errors import CodeNeededError, PackFileError, PackFileWarni
 from paenet.packfile.extracting import extract
 from paenet.packfile.ledger import Ledger, TaskBytes, ledger
 from paenet.packfile.merging import merge
+from paenet.packfile.own_code import own_builder
 from paenet.packfile.reading import PackFile, describe, load, read, unchanged
 from paenet.packfile.schema import BackboneSpec
 from paenet.packfile.tensors import Finding
@@ -32,6 +33,7 @@ __all__ = [
     "ledger",
     "load",
     "merge",
+    "own_builder",
     "read",
     "unchanged",
     "write",

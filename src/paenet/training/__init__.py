@@ -14,7 +14,6 @@ from paenet.training.machine import (
     keep_freed_memory,
     versions,
 )
-from paenet.training.opening import own_builder
 from paenet.training.quickstart import quickstart
 from paenet.training.recipe import (
     Recipe,
@@ -53,7 +52,6 @@ __all__ = [
     "judge",
     "keep_freed_memory",
     "load_recipe",
-    "own_builder",
     "parse_recipe",
     "place_weights",
     "published_figures",

@@ -14,7 +14,7 @@ from paenet.packing import Pack, PackingError
 from paenet.training.algorithm import add_task, check_material
 from paenet.training.base import base_of_pack, base_of_recipe
 from paenet.training.errors import RunError
-from paenet.training.opening import changing, own_builder
+from paenet.training.locking import changing
 from paenet.training.recipe import (
     Backbone,
     parse_addition,
@@ -99,7 +99,7 @@ def add(
     """
     path = Path(path)
     with changing(path):
-        held = packfile.read(path, backbone=own_builder(path, backbone), heads=heads)
+        held = packfile.read(path, backbone=packfile.own_builder(path, backbone), heads=heads)
         recipe = parse_addition(
             read_document(Path(plan)),
             Backbone(name=held.spec.name, arguments=held.spec.arguments),
@@ -143,7 +143,7 @@ def remove(
     """
     path = Path(path)
     with changing(path):
-        held = packfile.read(path, backbone=own_builder(path, backbone), heads=heads)
+        held = packfile.read(path, backbone=packfile.own_builder(path, backbone), heads=heads)
         try:
             held.pack.remove(name)
         except PackingError as error:

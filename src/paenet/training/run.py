@@ -14,8 +14,8 @@ from paenet import packfile, packing
 from paenet.packing import Pack
 from paenet.training.algorithm import add_task, check_material
 from paenet.training.base import Base, base_of_recipe
+from paenet.training.locking import reserving
 from paenet.training.machine import cache_folder, choose_precision, is_emulated, launched, versions
-from paenet.training.opening import reserving
 from paenet.training.recipe import Recipe
 from paenet.training.records import Journal, Reporter, Silent
 from paenet.training.session import Session

@@ -10,7 +10,6 @@ from typing import Any
 from paenet import packfile
 from paenet.notes import mapping, metrics
 from paenet.training.errors import RunError
-from paenet.training.opening import own_builder
 from paenet.training.records.journal import RECORD, read_record
 from paenet.training.reporting.literature import Row, groups, published_figures, rows_beside, spread
 
@@ -79,7 +78,7 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
     methods: set[str] = set()
     expansions = []
     for file in files:
-        held = packfile.read(file, backbone=own_builder(file, backbone))
+        held = packfile.read(file, backbone=packfile.own_builder(file, backbone))
         account = packfile.accounting(held)
         for name, task in held.pack.tasks.items():
             tasks[name] = _figures(task.notes) | {

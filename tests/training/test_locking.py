@@ -1,16 +1,14 @@
-"""Pack files that are about to be changed: by one command at a time, by the user's own code."""
+"""Pack files are changed by one command at a time."""
 
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
-from torch import nn
 
 from paenet import training
-from paenet.backbones import BackboneError
 from paenet.packfile import PackFileError
-from paenet.training import RunError, own_builder
-from paenet.training.opening import changing
+from paenet.training import RunError
+from paenet.training.locking import changing
 from tests.training import toys
 
 
@@ -67,20 +65,3 @@ def test_what_is_no_pack_is_named_and_not_locked(content: bytes | None, tmp_path
     with pytest.raises(PackFileError, match=str(path)), changing(path):
         pass
     assert not list(tmp_path.glob(".*.lock"))
-
-
-def test_the_users_code_builds_with_the_arguments_of_the_file(pack: Path) -> None:
-    build = own_builder(pack, toys.BACKBONE)
-    assert build is not None
-    first = build(2.0).get_submodule("0")
-    assert isinstance(first, nn.Conv2d)
-    assert first.out_channels == 12
-
-
-def test_without_a_name_the_file_is_left_to_say_what_builds_it(pack: Path) -> None:
-    assert own_builder(pack, None) is None
-
-
-def test_code_that_is_not_there_is_named_with_what_is_near(pack: Path) -> None:
-    with pytest.raises(BackboneError, match=r"'tny' is missing; did you mean 'tiny'\?"):
-        own_builder(pack, "tests.training.toys:tny")

@@ -1,4 +1,4 @@
-"""Pack files that are about to be changed, and those whose backbone is the user's own code."""
+"""Pack files that are about to be changed: by one command at a time."""
 
 from __future__ import annotations
 
@@ -7,33 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from torch import nn
 
-from paenet import backbones, packfile
-from paenet.packing.widening import Builder, Width
+from paenet import packfile
 from paenet.training.errors import RunError
 from paenet.training.machine import launched
-
-
-def own_builder(path: str | Path, name: str | None) -> Builder | None:
-    """The builder that the user names for a pack file; None leaves it to the file.
-
-    Args:
-        path: of the pack, whose metadata says with which arguments.
-        name: `module:callable`, from the user's own hand.
-
-    Raises:
-        BackboneError: where there is no such function.
-    """
-    if name is None:
-        return None
-    arguments = packfile.describe(path)["backbone"]["arguments"]
-    backbones.info(name)
-
-    def build(width: Width) -> nn.Module:
-        return backbones.create(name, width=width, **arguments)
-
-    return build
 
 
 @contextmanager
