@@ -29,5 +29,5 @@ def test_a_person_reads_the_same_as_a_table(pae: Pae) -> None:
 def test_a_package_that_is_absent_is_said_not_to_be_there(
     pae: Pae, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training.environment, "PACKAGES", ("paenet", "no-such-package"))
+    monkeypatch.setattr(training.machine.environment, "PACKAGES", ("paenet", "no-such-package"))
     assert document(pae("env", "--json"))["no-such-package"] == "not installed"

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # `python -m paenet`, and every process notes what the tasks are before it learns one more.
 NOTING = """
 import json, os, pathlib, runpy
-from paenet.training.addition import _Addition
+from paenet.training.algorithm.addition import _Addition
 
 state = _Addition._state
 

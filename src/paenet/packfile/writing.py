@@ -121,7 +121,8 @@ def _fingerprint(pack: Pack, task: PackedTask) -> str:
     if task.fingerprint not in (None, now):
         raise PackFileError(
             f"task {task.name!r}: its network has fingerprint {now[:16]}… and was learnt with "
-            f"{task.fingerprint[:16]}…; take the pack from a backup, or learn the task again"
+            f"{task.fingerprint[:16]}…; take the pack from a backup, learn the task again, or set "
+            "its fingerprint to None where that was meant"
         )
     return now
 
