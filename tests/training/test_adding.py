@@ -17,7 +17,6 @@ from torch import Tensor
 from paenet import packfile, training
 from paenet.training import GoalMissed, RunError
 from paenet.training.algorithm import addition, stages
-from paenet.training.records.progress import Silent
 from tests.packfile.files import Scaled
 from tests.training import toys
 
@@ -25,22 +24,6 @@ OWN = {"backbone": toys.BACKBONE}
 WEIGHTS = 658  # of the tiny network
 
 Add = Callable[..., Path]
-
-
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
-class Mortal(Silent):
-    """Dies after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def advance(self, loss: float) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
 
 
 @pytest.fixture
@@ -166,8 +149,8 @@ def test_an_addition_killed_half_way_goes_on(
 ) -> None:
     before, other = pack.read_bytes(), tmp_path / "other.pae"
     shutil.copy(pack, other)
-    with pytest.raises(Killed):
-        add(pack, "a", {"reporter": Mortal(steps)})
+    with pytest.raises(toys.Killed):
+        add(pack, "a", {"reporter": toys.Mortal(steps)})
     assert pack.read_bytes() == before
     add(pack, "a")
     add(other, "a")
@@ -183,11 +166,11 @@ def test_an_addition_killed_beside_the_writing_of_the_pack_goes_on(
     def die(*arguments: Any, **keywords: Any) -> None:
         if written:
             write(*arguments, **keywords)
-        raise Killed
+        raise toys.Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(addition.packfile, "write", die)
-        with pytest.raises(Killed):
+        with pytest.raises(toys.Killed):
             add(pack, "a")
     assert ("a" in toys.fingerprints(pack)) == written
     with monkeypatch.context() as patch:
@@ -316,7 +299,7 @@ def test_a_removed_task_leaves_its_record_and_can_be_learnt_again(pack: Path, ad
         )
 
 
-@pytest.mark.parametrize("failure", [Killed(), OSError("no space")])
+@pytest.mark.parametrize("failure", [toys.Killed(), OSError("no space")])
 def test_a_removal_that_comes_to_nothing_can_be_asked_for_again(
     failure: BaseException, pack: Path, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,10 +42,6 @@ forks = pytest.mark.skipif(
 )
 
 
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
 @dataclass(frozen=True)
 class Whole:
     """A run that nothing interrupted: its recipe, what it left, how long it took."""
@@ -126,7 +122,7 @@ def survives(recipe: training.Recipe, folder: Path, reporter: Silent | None = No
     """Whether a run came to its end."""
     try:
         learn(recipe, folder, reporter)
-    except Killed:
+    except toys.Killed:
         return False
     return True
 
@@ -164,7 +160,7 @@ def kills_survived(recipe: training.Recipe, folder: Path) -> int:
         def advance(self, loss: float) -> None:
             self.left -= 1
             if self.left == 0:
-                raise Killed
+                raise toys.Killed
 
     kills = 0
     while not survives(recipe, folder, Mortal()):
@@ -217,7 +213,7 @@ def test_a_run_killed_before_and_after_all_that_it_keeps_goes_on(
     def die(*moment: object) -> None:
         if moment not in died:
             died.add(moment)
-            raise Killed
+            raise toys.Killed
 
     def dying(*arguments: Any, **keywords: Any) -> Any:
         moment = telling(*arguments, **keywords)

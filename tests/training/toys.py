@@ -24,6 +24,22 @@ PEOPLE = {"train": 8, "val": 6, "test": 6}
 PICTURES = 6  # of each person
 
 
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+class Mortal(Silent):
+    """Dies after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def advance(self, loss: float) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
 class Heard(Silent):
     """Keeps what is said."""
 

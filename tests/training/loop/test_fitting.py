@@ -23,25 +23,10 @@ from paenet.training.loop.fitting import Stage, Trainee, cycle, estimate_statist
 from paenet.training.loop.state import read_about
 from paenet.training.recipe.plan import Budget
 from paenet.training.records.progress import Silent
+from tests.training import toys
 
 STAGE = Stage("a/train", epochs=2, rate=0.01, decay=0.1)
 ORIGIN = {"plan": "p", "pack": "q"}
-
-
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
-class Mortal(Silent):
-    """Dies after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def advance(self, loss: float) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
 
 
 def network() -> nn.Module:
@@ -182,8 +167,8 @@ def test_weights_decay_and_biases_norms_and_slopes_do_not() -> None:
 def test_a_stage_killed_after_any_step_goes_on_and_ends_with_the_same_bits(
     steps: int, tmp_path: Path, trained: list[bytes]
 ) -> None:
-    with pytest.raises(Killed):
-        train(trainee(), tmp_path, reporter=Mortal(steps))
+    with pytest.raises(toys.Killed):
+        train(trainee(), tmp_path, reporter=toys.Mortal(steps))
     module = trainee()
     with torch.no_grad():  # whatever the process that goes on starts with
         for parameter in module.parameters():
@@ -194,8 +179,8 @@ def test_a_stage_killed_after_any_step_goes_on_and_ends_with_the_same_bits(
 
 
 def test_a_stage_goes_on_where_it_was_not_from_its_beginning(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        train(trainee(), tmp_path, reporter=Mortal(6))
+    with pytest.raises(toys.Killed):
+        train(trainee(), tmp_path, reporter=toys.Mortal(6))
     begun = []
 
     class Seeing(Silent):
@@ -207,8 +192,8 @@ def test_a_stage_goes_on_where_it_was_not_from_its_beginning(tmp_path: Path) -> 
 
 
 def test_time_that_a_killed_attempt_spent_counts(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        train(trainee(), tmp_path, reporter=Mortal(3))
+    with pytest.raises(toys.Killed):
+        train(trainee(), tmp_path, reporter=toys.Mortal(3))
     spent = read_about(tmp_path / "checkpoint.safetensors")
     assert spent is not None
     assert train(trainee(), tmp_path) > spent["seconds"] > 0
@@ -225,8 +210,8 @@ def test_a_checkpoint_of_another_stage_plan_or_pack_is_not_continued(
     change: dict[str, str], tmp_path: Path
 ) -> None:
     key = change.pop("key", STAGE.key)
-    with pytest.raises(Killed):
-        train(trainee(), tmp_path, reporter=Mortal(5))
+    with pytest.raises(toys.Killed):
+        train(trainee(), tmp_path, reporter=toys.Mortal(5))
     stage = dataclasses.replace(STAGE, key=key)
     fresh, other = trainee(), trainee()
     train(fresh, tmp_path / "..", stage, seconds=1e9)
@@ -253,8 +238,8 @@ def test_bfloat16_autocast_goes_on_with_the_same_bits_and_keeps_float32_weights(
 ) -> None:
     whole, resumed = trainee(), trainee()
     train(whole, tmp_path / "..", seconds=1e9, precision="bf16")
-    with pytest.raises(Killed):
-        train(trainee(), tmp_path, reporter=Mortal(4), precision="bf16")
+    with pytest.raises(toys.Killed):
+        train(trainee(), tmp_path, reporter=toys.Mortal(4), precision="bf16")
     train(resumed, tmp_path, precision="bf16")
     assert bits(resumed) == bits(whole)
     assert all(p.dtype == torch.float32 for p in whole.parameters())

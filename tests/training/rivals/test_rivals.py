@@ -30,22 +30,6 @@ NAMES = ["finetune", "joint", "lora:4"]
 OTHER = {"classes": ["light", "dark"], "label": "shade"}
 
 
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
-class Mortal(Silent):
-    """Kills a run in its n-th step."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def advance(self, loss: float) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     """Every rival; LoRA where PEFT is installed."""
@@ -111,9 +95,9 @@ def test_a_killed_rival_ends_as_one_that_was_not(name: str, faces: Path, tmp_pat
     steps = iter([2, 5, 8, 4])
     while True:
         try:
-            learn(recipe, name, tmp_path / "killed", Mortal(next(steps, 0)))
+            learn(recipe, name, tmp_path / "killed", toys.Mortal(next(steps, 0)))
             break
-        except Killed:
+        except toys.Killed:
             pass
     assert next(steps, None) is None, "it came to its end before every kill"
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
@@ -130,12 +114,12 @@ def test_a_rival_killed_before_the_record_goes_on(
 
     def killed(self: Journal, key: str, **result: Any) -> dict[str, Any]:
         if "b" in key.partition("/")[0]:
-            raise Killed
+            raise toys.Killed
         return write(self, key, **result)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "write", killed)
-        with pytest.raises(Killed):
+        with pytest.raises(toys.Killed):
             learn(recipe, name, tmp_path / "killed")
     learn(recipe, name, tmp_path / "killed")
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
