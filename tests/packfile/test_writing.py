@@ -187,7 +187,7 @@ def test_a_task_that_became_another_is_not_written(again: bool, tmp_path: Path) 
     layer = next(iter(pack.layers.values()))
     layer.theta[layer.owner == pack.tasks["mood"].slot] += 1
     now = pack.fingerprint("mood")
-    message = f"task 'mood': .* {now[:16]}… and was learnt with {then[:16]}…; take .* backup, or"
+    message = f"task 'mood': .* {now[:16]}… and was learnt with {then[:16]}…; take .* backup, learn"
     with pytest.raises(PackFileError, match=message):
         saved(pack, tmp_path)
     assert path.read_bytes() == before
