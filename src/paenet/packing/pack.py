@@ -28,9 +28,9 @@ from paenet.packing.picking import leave_out, picked_by
 from paenet.packing.stems import (
     Split,
     Stem,
+    Traced,
     refuse_other_stem,
     refuse_unknown,
-    segments,
     splits,
     work_of,
 )
@@ -257,12 +257,12 @@ class Pack:
             return 1.0
         if self.example is None:
             raise PackingError("work is counted on an example input: Pack(…, example=images[:1])")
-        stems = [] if task.stem is None else [task.stem.name]
-        own, dense = (
-            segments(self.widths[t.width].skeleton, self.example, names)[-1]
-            for t, names in ((task, stems), (base, []))
-        )
-        whole = work_of(dense)
+        dense = Traced(self.widths[base.width].skeleton, self.example)
+        at = dense
+        if task.width != base.width:
+            at = Traced(self.widths[task.width].skeleton, self.example)
+        own = at.segments([] if task.stem is None else [task.stem.name])[-1]
+        whole = work_of(*dense.segments([]))
         return work_of(own) / whole if whole else 1.0
 
     def visible(self, layer: str, slots: Iterable[int]) -> Tensor:

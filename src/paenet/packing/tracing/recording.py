@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from paenet.errors import first_line
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
-from paenet.packing.tracing.shaping import shaped
+from paenet.packing.tracing.shaping import shaped, shaped_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,11 @@ class _Recorder(fx.Interpreter):
         one = len(args) == 1 and not kwargs and isinstance(args[0], Tensor)
         found = shaped(layer, args[0]) if one else None
         return layer(*args, **kwargs) if found is None else found
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """What a function returns; only as large as that, where it need not be run."""
+        found = None if kwargs else shaped_call(target, args)
+        return super().call_function(target, args, kwargs) if found is None else found
 
     def _number(self, tensor: Tensor) -> int:
         memory = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]

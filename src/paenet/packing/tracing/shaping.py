@@ -1,7 +1,14 @@
-"""What torch's own layers make of a tensor, as far as its shape goes, without computing it."""
+"""What torch's own layers and sums make of tensors, as far as shapes go, without computing it.
 
-from collections.abc import Callable
+Tensors without values (on the meta device) take torch through decompositions written in Python, for
+which it imports its compiler: two seconds that whoever asks what is in a file would wait.
+"""
 
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -21,6 +28,65 @@ def shaped(layer: nn.Module, x: Tensor) -> Tensor | None:
     same = parameter is None or (parameter.dtype, parameter.device) == (x.dtype, x.device)
     sizes = find(layer, tuple(x.shape)) if find is not None and same and not hooks else None
     return None if sizes is None else x.new_zeros(sizes)
+
+
+def shaped_call(function: Any, args: Sequence[Any]) -> Tensor | None:
+    """A tensor as a sum, a product or a concatenation returns it, of zeros; None for all else."""
+    if function in _ENTRY_BY_ENTRY and len(args) == 2:
+        return _of_entries(args)
+    if function is torch.cat and len(args) == 2 and isinstance(args[1], int):
+        return _of_cat(args[0], args[1])
+    return None
+
+
+_ENTRY_BY_ENTRY = (
+    *(operator.add, operator.sub, operator.mul, operator.truediv),
+    *(torch.add, torch.sub, torch.mul),
+)
+
+
+def _of_entries(args: Sequence[Any]) -> Tensor | None:
+    tensors = [value for value in args if isinstance(value, Tensor)]
+    plain = all(type(value) in (int, float) for value in args if not isinstance(value, Tensor))
+    if not plain or not _alike(tensors):
+        return None
+    sizes = tensors[0].shape
+    for other in tensors[1:]:
+        found = _broadcast(sizes, other.shape)
+        if found is None:  # which the sum itself shall say
+            return None
+        sizes = found
+    return tensors[0].new_zeros(sizes)
+
+
+def _broadcast(one: Sequence[int], other: Sequence[int]) -> torch.Size | None:
+    """The shape of a sum of two shapes; `torch.broadcast_shapes` takes a second of imports."""
+    axes = max(len(one), len(other))
+    first, second = ((1,) * (axes - len(sizes)) + tuple(sizes) for sizes in (one, other))
+    pairs = list(zip(first, second, strict=True))
+    if any(a != b and 1 not in (a, b) for a, b in pairs):
+        return None
+    return torch.Size(b if a == 1 else a for a, b in pairs)
+
+
+def _of_cat(tensors: Sequence[Tensor], axis: int) -> Tensor | None:
+    if not all(isinstance(t, Tensor) for t in tensors) or not _alike(tensors):
+        return None
+    first = tensors[0].shape
+    if not -len(first) <= axis < len(first):
+        return None
+    axis %= len(first)
+    others = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors if t.dim() == len(first)}
+    if len(others) != 1 or any(t.dim() != len(first) for t in tensors):
+        return None
+    sizes = (*first[:axis], sum(t.shape[axis] for t in tensors), *first[axis + 1 :])
+    return tensors[0].new_zeros(sizes)
+
+
+def _alike(tensors: Sequence[Tensor]) -> bool:
+    """Whether all are of one kind of fractions, which what they make is of, too."""
+    kinds = {(t.dtype, t.device) for t in tensors}
+    return len(kinds) == 1 and tensors[0].is_floating_point()
 
 
 Sizes = tuple[int, ...]
@@ -47,14 +113,44 @@ def _of_linear(layer: nn.Module, sizes: Sizes) -> Sizes | None:
     return (*sizes[:-1], layer.out_features) if fits else None
 
 
-def _of_norm(layer: nn.Module, sizes: Sizes) -> Sizes | None:
-    assert isinstance(layer, nn.BatchNorm2d)
-    return sizes if len(sizes) == 4 and sizes[1] == layer.num_features else None
+def _of_batch_norm(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
+    kinds = {(2, 3): nn.BatchNorm1d, (4,): nn.BatchNorm2d, (5,): nn.BatchNorm3d}
+    fits = any(len(sizes) in axes and isinstance(layer, kind) for axes, kind in kinds.items())
+    return sizes if fits and sizes[1] == layer.num_features else None
 
 
-def _of_relu(layer: nn.Module, sizes: Sizes) -> Sizes | None:
-    assert isinstance(layer, nn.ReLU)
-    return None if layer.inplace else sizes
+def _of_group_norm(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.GroupNorm)
+    return sizes if len(sizes) > 1 and sizes[1] == layer.num_channels else None
+
+
+def _of_layer_norm(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.LayerNorm)
+    return sizes if sizes[-len(layer.normalized_shape) :] == layer.normalized_shape else None
+
+
+def _of_prelu(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.PReLU)
+    fits = layer.num_parameters == 1 or (len(sizes) > 1 and sizes[1] == layer.num_parameters)
+    return sizes if fits else None
+
+
+def _of_response_norm(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    return sizes if len(sizes) > 2 else None
+
+
+def _of_adaptive_pool(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.AdaptiveAvgPool2d)
+    size: Any = layer.output_size
+    wanted: Sizes = (size, size) if isinstance(size, int) else tuple(size)
+    known = len(sizes) in (3, 4) and all(isinstance(side, int) for side in wanted)
+    return (*sizes[:-2], *wanted) if known else None
+
+
+def _of_activation(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    """Of one that looks at each number by itself."""
+    return None if getattr(layer, "inplace", False) else sizes
 
 
 _SIZES: dict[type[nn.Module], Callable[[nn.Module, Sizes], Sizes | None]] = {
@@ -62,6 +158,21 @@ _SIZES: dict[type[nn.Module], Callable[[nn.Module, Sizes], Sizes | None]] = {
     nn.Conv2d: _of_convolution,
     nn.Conv3d: _of_convolution,
     nn.Linear: _of_linear,
-    nn.BatchNorm2d: _of_norm,
-    nn.ReLU: _of_relu,
+    nn.BatchNorm1d: _of_batch_norm,
+    nn.BatchNorm2d: _of_batch_norm,
+    nn.BatchNorm3d: _of_batch_norm,
+    nn.GroupNorm: _of_group_norm,
+    nn.LayerNorm: _of_layer_norm,
+    nn.LocalResponseNorm: _of_response_norm,
+    nn.AdaptiveAvgPool2d: _of_adaptive_pool,
+    nn.PReLU: _of_prelu,
+    nn.ELU: _of_activation,
+    nn.GELU: _of_activation,
+    nn.Hardswish: _of_activation,
+    nn.LeakyReLU: _of_activation,
+    nn.ReLU: _of_activation,
+    nn.ReLU6: _of_activation,
+    nn.SiLU: _of_activation,
+    nn.Sigmoid: _of_activation,
+    nn.Tanh: _of_activation,
 }
