@@ -97,14 +97,27 @@ def _of_convolution(layer: nn.Module, sizes: Sizes) -> Sizes | None:
     whole = len(sizes) == len(layer.kernel_size) + 2 and sizes[1] == layer.in_channels
     if not whole or isinstance(layer.padding, str):
         return None
-    steps = zip(
-        sizes[2:], layer.kernel_size, layer.padding, layer.stride, layer.dilation, strict=True
-    )
-    found = [
-        (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-        for size, kernel, padding, stride, dilation in steps
-    ]
+    found = _places(sizes[2:], layer.kernel_size, layer.padding, layer.stride, layer.dilation)
     return (sizes[0], layer.out_channels, *found) if min(found) > 0 else None
+
+
+def _of_max_pool(layer: nn.Module, sizes: Sizes) -> Sizes | None:
+    assert isinstance(layer, nn.MaxPool2d)
+    kernel, padding, stride, dilation = (
+        (value, value) if isinstance(value, int) else tuple(value)
+        for value in (layer.kernel_size, layer.padding, layer.stride, layer.dilation)
+    )
+    if len(sizes) not in (3, 4) or layer.ceil_mode or layer.return_indices:
+        return None
+    found = _places(sizes[-2:], kernel, padding, stride, dilation)
+    fits = min(found) > 0 and all(2 * p <= k for p, k in zip(padding, kernel, strict=True))
+    return (*sizes[:-2], *found) if fits else None
+
+
+def _places(size: Sizes, kernel: Sizes, padding: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
+    """How many places a window that moves over an image takes, along every axis."""
+    steps = zip(size, kernel, padding, stride, dilation, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, p, s, d in steps)
 
 
 def _of_linear(layer: nn.Module, sizes: Sizes) -> Sizes | None:
@@ -165,6 +178,7 @@ _SIZES: dict[type[nn.Module], Callable[[nn.Module, Sizes], Sizes | None]] = {
     nn.LayerNorm: _of_layer_norm,
     nn.LocalResponseNorm: _of_response_norm,
     nn.AdaptiveAvgPool2d: _of_adaptive_pool,
+    nn.MaxPool2d: _of_max_pool,
     nn.PReLU: _of_prelu,
     nn.ELU: _of_activation,
     nn.GELU: _of_activation,
