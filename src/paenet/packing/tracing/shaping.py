@@ -76,8 +76,7 @@ def _of_cat(tensors: Sequence[Tensor], axis: int) -> Tensor | None:
     if not -len(first) <= axis < len(first):
         return None
     axis %= len(first)
-    others = {(*t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors if t.dim() == len(first)}
-    if len(others) != 1 or any(t.dim() != len(first) for t in tensors):
+    if len({(t.dim(), *t.shape[:axis], *t.shape[axis + 1 :]) for t in tensors}) > 1:
         return None
     sizes = (*first[:axis], sum(t.shape[axis] for t in tensors), *first[axis + 1 :])
     return tensors[0].new_zeros(sizes)
