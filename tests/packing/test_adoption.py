@@ -69,7 +69,7 @@ def relearnt(pack: Pack) -> None:
         (lambda pack: teach(pack, "pose"), "'age' learnt were taken by another task meanwhile"),
         (lambda pack: pack.remove("gender"), "'gender', which 'age' sees, was removed"),
         (relearnt, "meanwhile"),
-        (widened, "the pack was widened while 'age' was learnt"),
+        (widened, "the pack got another width while 'age' was learnt"),
     ],
 )
 def test_a_pack_that_changed_refuses_what_does_not_fit(

@@ -43,14 +43,15 @@ def _refuse_stale(pack: Pack, learner: Learner, widest: nn.Module) -> None:
         widest: the pack's widest network when the learner started.
 
     Raises:
-        PackingError: where its name was taken, the pack widened, or a task that it sees removed.
+        PackingError: where its name was taken, the pack got another width, or a task that it sees
+            was removed.
     """
     name = learner.name
     if name in pack.tasks:
         raise PackingError(f"task {name!r} was added meanwhile; choose another name")
     if pack.widths[-1].skeleton is not widest:
         raise PackingError(
-            f"the pack was widened while {name!r} was learnt; learn it again from the pack"
+            f"the pack got another width while {name!r} was learnt; learn it again from the pack"
         )
     for seen in learner.sees:
         if seen not in pack.tasks:

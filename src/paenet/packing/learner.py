@@ -271,10 +271,10 @@ class Learner(nn.Module):
 
         Raises:
             PackingError: where the pack changed meanwhile so that the task no longer fits in (its
-                name or weights were taken, a task that it sees is gone, the pack was widened), the
-                learner was cast to another type, its stem is no longer the base's (something
-                has changed a norm there), or it holds what a pack cannot: hooks, other layers than
-                its network's, values that are not finite; the pack is then as it was.
+                name or weights were taken, a task that it sees is gone, the pack got another
+                width), the learner was cast to another type, its stem is no longer the base's
+                (something has changed a norm there), or it holds what a pack cannot: hooks, other
+                layers than its network's, values that are not finite; the pack is then as it was.
         """
         self._refuse_frozen()
         with torch.inference_mode(False):  # or the pack could never be changed again outside it

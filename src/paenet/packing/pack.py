@@ -25,6 +25,7 @@ from paenet.packing.parts import (
     owned_by,
 )
 from paenet.packing.picking import leave_out, picked_by
+from paenet.packing.shrinking import shrink
 from paenet.packing.stems import (
     Split,
     Stem,
@@ -192,7 +193,7 @@ class Pack:
         return found
 
     def remove(self, name: str) -> None:
-        """Frees a task's weights.
+        """Frees a task's weights, and takes away channels that were added for it alone.
 
         Raises:
             PackingError: where the task is unknown, or another one uses it.
@@ -206,18 +207,7 @@ class Pack:
             layer.theta[mine] = 0
             layer.owner[mine] = FREE
         del self.tasks[name]
-        self._forget_widths()
-
-    def _forget_widths(self) -> None:
-        """Keeps, of widths that no task has, the widest, where new tasks begin, and the given one.
-
-        A pack whose tasks come and go would have more and more of them.
-        """
-        used = {task.width for task in self.tasks.values()} | {len(self.widths) - 1}
-        kept = [at for at, width in enumerate(self.widths) if at in used or width.width == 1.0]
-        for task in self.tasks.values():
-            task.width = kept.index(task.width)
-        self.widths = [self.widths[at] for at in kept]
+        shrink(self)
 
     def materialize(self, name: str) -> nn.Sequential:
         """Task `name` as a plain network, in evaluation mode: `backbone`, then `head`.

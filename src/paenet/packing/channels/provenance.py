@@ -73,6 +73,23 @@ class ChannelMaps:
             )
         return ChannelMaps(second.outputs[self.outputs], inputs)
 
+    def inside(self, other: "ChannelMaps") -> "ChannelMaps | None":
+        """From this layer to that of `other`, where both lie in a wider one: what `then` undid.
+
+        None where this one has channels that the other has not.
+        """
+        outputs = _places(self.outputs, other.outputs)
+        if outputs is None or self.inputs is None or other.inputs is None:
+            return None if outputs is None else ChannelMaps(outputs)
+        if self.inputs.dim() == other.inputs.dim() == 1:
+            inputs = _places(self.inputs, other.inputs)
+            return None if inputs is None else ChannelMaps(outputs, inputs)
+        mine = self.inputs.expand(len(outputs), -1)
+        theirs = other.inputs.expand(len(other.outputs), -1)[outputs]
+        rows = [_places(row, among) for row, among in zip(mine, theirs, strict=True)]
+        found = [row for row in rows if row is not None]
+        return ChannelMaps(outputs, torch.stack(found)) if len(found) == len(rows) else None
+
     def same(self, other: "ChannelMaps") -> bool:
         """Whether both lead to the same channels."""
         if self.inputs is None or other.inputs is None:
@@ -161,6 +178,14 @@ def _check_output(step: Step) -> None:
                     f"the backbone's output grows from {narrow} to {wide} with the width; the "
                     "builder must keep the size of its last layer, for a head is attached to it"
                 )
+
+
+def _places(channels: Tensor, among: Tensor) -> Tensor | None:
+    """Where each of some distinct channels stands among others; None where one does not."""
+    order = among.argsort()
+    places = torch.searchsorted(among[order], channels).clamp(max=len(among) - 1)
+    found = order[places]
+    return found if torch.equal(among[found], channels) else None
 
 
 def _maps(layer: LayerAxes) -> ChannelMaps:
