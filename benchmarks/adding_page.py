@@ -16,7 +16,8 @@ def adding(document: dict[str, Any]) -> Iterable[str]:
     yield (
         f"`pae add` of **{document['task']}** to a pack of `{document['run']}` that holds "
         f"{document['beside']} alone, from the command to the file: with an empty cache, and with "
-        "decoded images and activations in it."
+        "decoded images and activations in it. The goal is given as a number; one that is `within` "
+        "the task's own network has this network trained first, once for every cache."
     )
     yield ""
     columns = ("cache", "minutes", "stem", "metric", "goal", "validation", "test")

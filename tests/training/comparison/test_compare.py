@@ -304,12 +304,12 @@ def test_a_method_that_never_prunes_trains_for_as_long_as_others_train_and_prune
         assert plan.reference_budget() == recipe.tasks[0].reference_budget()
 
 
-def test_a_network_of_its_own_keeps_its_channels_and_its_values(faces: Path) -> None:
+def test_a_network_of_its_own_keeps_its_channels_and_has_values_of_16_bits(faces: Path) -> None:
     task = toys.task("b", faces, channels={"to": 0.5}, values="int8")
     recipe = toys.recipe(toys.task("a", faces), task)
     plans = {name: on_equal_terms(recipe, name).tasks[1] for name in packing.METHODS}
     kept = {name: (plan.channels.to, plan.values.grid) for name, plan in plans.items()}
-    assert kept.pop("individual") == (0, "float32")
+    assert kept.pop("individual") == (0, "bfloat16")
     assert set(kept.values()) == {(0.5, "int8")}
 
 

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from paenet.training.errors import RunError
 from paenet.training.examples.data import place
-from paenet.training.loop.state import halved, load_state, read_about, save_state
+from paenet.training.loop.state import (
+    halved,
+    load_state,
+    read_about,
+    round_to_halves,
+    save_state,
+)
 
 
 def network() -> nn.Module:
@@ -50,9 +56,9 @@ def test_a_training_goes_on_from_its_file_with_the_same_bits_and_strides(tmp_pat
         assert bits(a) == bits(b)
 
 
-def test_what_half_precision_holds_is_kept_in_it_and_comes_back_bit_for_bit() -> None:
+def test_what_16_bits_hold_is_kept_in_them_and_comes_back_bit_for_bit() -> None:
     nan = torch.tensor([0x7FC00001], dtype=torch.int32).view(torch.float32)
-    exact = {
+    precise = {
         "values": torch.randn(3, 4, 2, 2)
         .half()
         .float()
@@ -60,16 +66,31 @@ def test_what_half_precision_holds_is_kept_in_it_and_comes_back_bit_for_bit() ->
         "extremes": torch.tensor([65504.0, 2.0**-24, -0.0, float("inf")]),
         "none": torch.zeros(0),
     }
+    wide = {"large": torch.tensor([65536.0, 1.0]), "small": torch.tensor([2.0**-100])}
     other = {
         "finer": torch.tensor([1.0, 1.0 + 2.0**-11]),
-        "larger": torch.tensor([65536.0]),
         "nan": nan,
         "count": torch.tensor(3),
     }
-    kept = halved({**exact, **other})
-    assert {name for name, tensor in kept.items() if tensor.dtype == torch.float16} == set(exact)
+    kept = halved({**precise, **wide, **other})
+    types = {name: tensor.dtype for name, tensor in kept.items()}
+    assert {name for name in types if types[name] == torch.float16} == set(precise)
+    assert {name for name in types if types[name] == torch.bfloat16} == set(wide)
+    exact = {**precise, **wide}
     assert bits({name: kept[name].float() for name in exact}) == bits(exact)
     assert bits({name: kept[name] for name in other}) == bits(other)
+
+
+def test_rounding_to_16_bits_leaves_what_they_hold_as_it_is() -> None:
+    given = nn.Linear(3, 3)
+    with torch.no_grad():
+        given.weight.copy_(given.weight.half())
+    weight, bias = given.weight.detach().clone(), given.bias.detach().clone()
+    round_to_halves(given.state_dict())
+    assert torch.equal(given.weight, weight)
+    assert torch.equal(given.bias, bias.bfloat16().float())
+    assert not torch.equal(given.bias, bias)
+    assert all(tensor.element_size() == 2 for tensor in halved(given.state_dict()).values())
 
 
 def test_what_a_state_is_about_is_read_without_its_tensors(tmp_path: Path) -> None:

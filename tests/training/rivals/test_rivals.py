@@ -89,6 +89,17 @@ def test_every_rival_learns(name: str, faces: Path, tmp_path: Path) -> None:
     assert accuracy(last, "b") > 0.9
 
 
+def test_what_is_judged_is_what_is_stored_in_16_bits(
+    name: str, faces: Path, tmp_path: Path
+) -> None:
+    rival = learn(two(faces), name, tmp_path / "run")
+    for path in files_of(tmp_path / "run", ["a", "b"], rival):
+        stored = load_file(path)
+        assert all(t.element_size() == 2 for t in stored.values() if t.is_floating_point())
+    held = rival.kept()
+    assert all(torch.equal(held[key].float(), tensor.float()) for key, tensor in stored.items())
+
+
 def test_a_killed_rival_ends_as_one_that_was_not(name: str, faces: Path, tmp_path: Path) -> None:
     recipe = two(faces)
     learn(recipe, name, tmp_path / "whole")

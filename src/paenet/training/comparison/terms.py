@@ -113,7 +113,8 @@ def _of_pack(plan: TaskPlan, rate: float, method: Method) -> TaskPlan:
     channels, values = plan.channels, plan.values
     if method.separate:
         budget = reference  # a network of its own is what the reference is
-        channels, values = Channels(), Values()
+        channels = Channels()
+        values = Values() if plan.given else Values(grid="bfloat16", epochs=0)
     else:
         grown = method.prunes == "never" and not plan.given
         budget = plan.whole_budget() if grown else plan.budget

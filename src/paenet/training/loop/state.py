@@ -46,17 +46,27 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, Any
 
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors in half precision where that loses nothing, as a published network's may have come.
+    """Tensors in float16 or bfloat16 where that loses nothing, as of a published network's file.
 
     Loading them into a module of float32 gives back the same bits.
     """
-    halves = {
-        key: tensor.half() for key, tensor in tensors.items() if tensor.dtype == torch.float32
-    }
-    return {
-        key: halves[key] if key in halves and _same_bits(halves[key].float(), tensor) else tensor
-        for key, tensor in tensors.items()
-    }
+    return {key: _halved(tensor) for key, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def round_to_halves(tensors: Mapping[str, Tensor]) -> None:
+    """Rounds tensors to bfloat16, in place, but for those that `halved` takes as they are."""
+    for key, tensor in halved(tensors).items():
+        if tensor.dtype == torch.float32:
+            tensors[key].copy_(tensor.bfloat16())
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    if tensor.dtype == torch.float32:
+        for half in (tensor.half(), tensor.bfloat16()):
+            if _same_bits(half.float(), tensor):
+                return half
+    return tensor
 
 
 def _same_bits(one: Tensor, other: Tensor) -> bool:

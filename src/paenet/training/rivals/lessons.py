@@ -11,7 +11,7 @@ from paenet.training.algorithm import check_data, material_of
 from paenet.training.base import base_of_recipe
 from paenet.training.errors import RunError
 from paenet.training.examples import Material, place
-from paenet.training.loop import fit, halved, load_tensors, save_tensors
+from paenet.training.loop import fit, halved, load_tensors, round_to_halves, save_tensors
 from paenet.training.recipe import Recipe, TaskPlan
 from paenet.training.records import Reporter
 from paenet.training.rivals.rival import Kept, Rival, Start
@@ -33,7 +33,7 @@ def run_rival(
 ) -> Rival:
     """Learns the tasks of `recipe` by a method that is no pack; goes on where it was.
 
-    What is learnt lies in `out` as float32 safetensors files, see `files_of`; the record has one
+    What is learnt lies in `out` as safetensors files of 16 bits, see `files_of`; the record has one
     entry for each lesson, `NAME/learnt`, with what every task's network then reaches.
 
     Args:
@@ -126,6 +126,7 @@ class _Lessons:
             },
             reporter=session.reporter,
         )
+        round_to_halves(rival.kept())  # what is judged is what is stored
         judged = self._lessons[: index + 1] if rival.shares else [lesson]
         found = {plan.name: self._judge(plan) for tasks in judged for plan in tasks}
         if session.accelerator.is_main_process:
