@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from paenet.engine import Engine, EngineError
 from paenet.engine import engine as engines
 from paenet.engine.prepacking import PrepackedConv2d, can_prepack
+from paenet.engine.sources import sources_of
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack, Stem
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
@@ -171,6 +172,57 @@ def test_a_narrowed_task_costs_by_itself_what_it_does_among_all(
     alone = Engine(source, "gender", backbone=Blocks)
     assert alone.cost()["tasks"]["gender"] == pytest.approx(of_all)
     assert list(alone(images())) == ["gender"]
+
+
+@pytest.fixture(scope="module")
+def widened() -> Pack:
+    """A base at width 1.5 and tasks that are as wide and wider, one of them on a stem."""
+    pack = packed(Blocks)
+    for name, width, stem in (("identity", 1.5, None), ("gender", 2, "first"), ("age", None, None)):
+        learner = pack.learn(name, head=nn.Linear(6, 2), stem=stem)
+        if width is not None:
+            learner.widen(width)
+        learner.freeze()
+    return pack
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+@pytest.mark.parametrize("tasks", [None, ("gender", "age"), ("age",)])
+def test_cost_is_by_the_network_at_width_1_though_the_first_task_was_widened(
+    widened: Pack, tasks: tuple[str, ...] | None, from_file: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "pack.pae"
+    write(widened, path, backbone=BackboneSpec("mine:blocks"))
+    cost = Engine(path if from_file else widened, tasks, backbone=Blocks).cost()
+    stem, whole = 64 * 27 * 6, _work_of_blocks(1.0)
+    above = stem if tasks != ("age",) else 0  # a trunk, and what follows it of the base
+    expected = {
+        "identity": _work_of_blocks(1.5) - stem,
+        "gender": _work_of_blocks(2.0) - stem,
+        "age": _work_of_blocks(2.0),
+    }
+    assert cost["shared"] == pytest.approx(above / whole)
+    own = {name: expected[name] / whole for name in tasks or expected}
+    assert cost["tasks"] == pytest.approx(own)
+
+
+def _work_of_blocks(width: float) -> int:
+    """Multiplications of `Blocks` on an image of 8 by 8."""
+    a = round(6 * width)
+    return 64 * 9 * (3 * 6 + 6 * a + 8 * a) + 8 * 6
+
+
+def test_a_network_of_another_width_is_told_by_the_given_one_without_loading_the_first_task(
+    tmp_path: Path,
+) -> None:
+    pack = packed(Blocks)
+    teach(pack, "identity")
+    learner = pack.learn("gender", head=nn.Linear(6, 2))
+    learner.narrow(0.5)
+    learner.freeze()
+    write(pack, tmp_path / "pack.pae", backbone=BackboneSpec("mine:blocks"))
+    for source in (pack, tmp_path / "pack.pae"):
+        assert list(sources_of(source, "gender", Blocks, None).networks) == ["gender"]
 
 
 def test_a_branch_holds_nothing_of_the_trunk(pack: Pack) -> None:

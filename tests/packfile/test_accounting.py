@@ -60,10 +60,25 @@ def test_a_task_on_the_bases_norms_has_none_of_its_own() -> None:
     assert task["paper_mib"] == 4 * 21 / MIB
 
 
-def test_separate_networks_have_the_first_width() -> None:
+def test_separate_networks_have_the_given_width() -> None:
     found = accounting(grown()[0])["tasks"]
     assert found["base"]["total"] < found["age"]["total"] < found["mood"]["total"]
     assert found["age"]["separate_mib"] == found["mood"]["separate_mib"]
+
+
+def test_separate_networks_have_the_given_width_though_the_first_task_was_widened(
+    tmp_path: Path,
+) -> None:
+    pack = packed(batch_norm)
+    for name, width in (("base", 1.5), ("age", 2.0)):
+        learner = pack.learn(name, head=nn.Linear(6, 2))
+        learner.widen(width)
+        learner.freeze()
+    found = accounting(read(saved(pack, tmp_path), backbone=batch_norm))
+    assert found["dense"] == 642  # as counted above, with 48 biases and values of norms
+    assert found["total"] == 27 * 12 + 9 * 12 * 16 + 6 * 16
+    for task in found["tasks"].values():
+        assert task["separate_mib"] == 4 * (642 + 48 + 14) / MIB
 
 
 def test_nothing_is_lost_between_owned_and_free() -> None:

@@ -15,6 +15,7 @@ from tests.packing.networks import (
     check_owners,
     head,
     images,
+    no_bias,
     outputs,
     packed,
     teach,
@@ -395,6 +396,30 @@ class Summed(Multiplied):
 
     def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return (x[:, None] * weight).sum(2)
+
+
+def test_work_is_told_by_the_given_network_though_the_first_task_was_widened() -> None:
+    pack = packed(no_bias)
+    for name, width in (("identity", 1.5), ("gender", 2.0)):
+        learner = pack.learn(name, head=head())
+        learner.widen(width)
+        learner.freeze()
+    # Both layers have a side that is as wide at any width.
+    assert pack.own_work("identity") == pytest.approx(1.5)
+    assert pack.own_work("gender") == pytest.approx(2)
+
+
+def test_where_no_width_is_1_work_is_told_by_the_first_task() -> None:
+    pack = packed(no_bias)
+    for name, width in (("identity", 1.5), ("gender", 3.0)):
+        learner = pack.learn(name, head=head())
+        learner.widen(width)
+        learner.freeze()
+    del pack.widths[0]
+    for task in pack.tasks.values():
+        task.width -= 1
+    assert pack.own_work("identity") == 1
+    assert pack.own_work("gender") == pytest.approx(2)
 
 
 @pytest.mark.parametrize(("network", "share"), [(Multiplied, 24 / 36), (Summed, 1)])

@@ -138,7 +138,7 @@ class Engine:
         return {task: answer.float() for task, answer in self.network(images).items()}
 
     def cost(self) -> dict[str, Any]:
-        """Multiplications by those of one dense network.
+        """Multiplications by those of one dense network, the given one at width 1.
 
         Returns:
             `tasks`: of each task by itself; `shared`: what is computed once for several; `all`.

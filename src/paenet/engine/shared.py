@@ -25,7 +25,7 @@ class Branch:
     Attributes:
         task: its name.
         start: how many parts of the trunk come before it.
-        work: its multiplications by those of one dense network.
+        work: its multiplications by those of one dense network, the given one at width 1.
     """
 
     task: str
@@ -63,6 +63,9 @@ class SharedNetwork(nn.Module):
         ends = cutting.ends()
         *trunk, bases_own = cutting.parts(str(sources.base), ends) if ends else [nn.Identity()]
         shared = sum(map(_work, trunk))
+        wholes: dict[int, int] = {}  # multiplications of whole networks, by width
+        if ends:
+            wholes[sources.widths[str(sources.base)]] = shared + _work(bases_own)
         self.trunk = nn.ModuleList(_ready(part, fold) for part in trunk)
         starts, works, tails = [], [], []
         for name in sources.asked:
@@ -72,20 +75,15 @@ class SharedNetwork(nn.Module):
                 start, rest = len(ends), bases_own
             elif stem is None:
                 start, rest = 0, cutting.whole(name)
+                wholes[sources.widths[name]] = _work(rest)
             else:
                 start, rest = ends.index(stem.name) + 1, cutting.after(name, stem.name)
             starts.append(start)
             works.append(_work(rest))
             head = sources.networks[name].get_submodule("head")
             tails.append(nn.Sequential(_ready(rest, fold), head))
-        if ends:
-            dense = shared + _work(bases_own)
-        elif sources.base in sources.asked:
-            dense = works[sources.asked.index(sources.base)]
-        elif sources.base in sources.networks:
-            dense = _work(cutting.whole(sources.base))
-        else:  # all are as wide as the base
-            dense = works[0]
+        known = sources.given in wholes
+        dense = wholes[sources.given] if known else cutting.work_of_given()
         self.trunk_work = shared / dense if dense else 0.0
         self.branches = [
             Branch(name, start, work / dense if dense else 1.0)
@@ -153,6 +151,15 @@ class _Cutting:
         except PackingError:
             return self._backbone(task)
         return whole
+
+    def work_of_given(self) -> int:
+        """Multiplications of the given network for one input; 0 where they are not known."""
+        if self._sources.example is None:
+            return 0
+        try:
+            return work_of(*Traced(self._sources.skeleton(), self._sources.example).segments([]))
+        except PackingError:
+            return 0
 
     def _refuse_wrong(self, task: str, stem: Stem, splits: Mapping[str, Split]) -> None:
         """Refuses a task that does not compute what the trunk does where it says so."""

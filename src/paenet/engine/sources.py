@@ -15,7 +15,11 @@ from paenet import packfile
 from paenet.engine.errors import EngineError
 from paenet.errors import suggest
 from paenet.packfile.asking import names_of
+from paenet.packfile.networks import skeletons
+from paenet.packfile.schema import BackboneSpec
+from paenet.packfile.shapes import most
 from paenet.packing import Pack, Stem
+from paenet.packing.parts import given_width
 from paenet.packing.widening import Builder
 
 LARGEST_EXAMPLE = 2**23
@@ -27,10 +31,11 @@ class Sources:
     """Networks of tasks that are the engine's to change.
 
     Attributes:
-        networks: by task, `backbone` then `head`; the base's among them where a stem or another
-            width needs it.
+        networks: by task, `backbone` then `head`; the base's among them where a stem needs it.
         stems: by task, where its network stops being the base's; None for nowhere.
         widths: by task, the number of its width; networks of one width differ in values alone.
+        given: the number of the given network's width, by whose work that of others is told.
+        skeleton: makes the given network, without values.
         base: the task whose stems they are.
         asked: the tasks whose outputs are wanted, in their order.
         example: `(1, …)` zeros; None where the pack knows no input.
@@ -42,6 +47,8 @@ class Sources:
     networks: dict[str, nn.Sequential]
     stems: dict[str, Stem | None]
     widths: dict[str, int]
+    given: int
+    skeleton: Callable[[], nn.Module]
     base: str | None
     asked: tuple[str, ...]
     example: Tensor | None
@@ -78,11 +85,19 @@ def sources_of(
         example = _example(document["example"], str(path))
         stems = {n: _stem(record) for n, record in records.items()}
         widths = {name: record["width"] for name, record in records.items()}
-        wanted = _with_base(asked, stems, widths, document["base"])
+        wanted = _with_base(asked, stems, document["base"])
+        given = given_width(document["widths"], widths[document["base"]])
+
+        def skeleton() -> nn.Module:
+            width, room = document["widths"][given], most(path.stat().st_size)
+            return skeletons(_spec(document), [width], backbone, room)[0].skeleton
+
         return Sources(
             packfile.load(path, wanted, backbone=backbone, heads=heads, share_stems=True),
             stems,
             widths,
+            given,
+            skeleton,
             document["base"],
             asked,
             example,
@@ -114,12 +129,27 @@ def _of_pack(pack: Pack, tasks: str | Collection[str] | None) -> Sources:
     example = _example(None if pack.example is None else pack.example.shape, "the pack")
     stems = {name: task.stem for name, task in pack.tasks.items()}
     widths = {name: task.width for name, task in pack.tasks.items()}
-    wanted = _with_base(asked, stems, widths, pack.base)
+    wanted = _with_base(asked, stems, pack.base)
     networks = {name: pack.materialize(name) for name in wanted}
     notes = {name: task.notes for name, task in pack.tasks.items()}
+    given = pack.given_width
     return Sources(
-        networks, stems, widths, pack.base, asked, example, None, notes, pack.fingerprint
+        networks,
+        stems,
+        widths,
+        given,
+        lambda: pack.widths[given].skeleton,
+        pack.base,
+        asked,
+        example,
+        None,
+        notes,
+        pack.fingerprint,
     )
+
+
+def _spec(document: Mapping[str, Any]) -> BackboneSpec:
+    return BackboneSpec(document["backbone"]["name"], document["backbone"]["arguments"])
 
 
 def _stem(record: Mapping[str, Any]) -> Stem | None:
@@ -150,16 +180,9 @@ def _example(shape: Sequence[int] | None, where: str) -> Tensor | None:
 
 
 def _with_base(
-    asked: tuple[str, ...],
-    stems: Mapping[str, Stem | None],
-    widths: Mapping[str, int],
-    base: str | None,
+    asked: tuple[str, ...], stems: Mapping[str, Stem | None], base: str | None
 ) -> tuple[str, ...]:
-    """The tasks whose networks are needed.
-
-    A stem is cut out of the base's, by whose work that of networks of other widths is measured.
-    """
+    """The tasks whose networks are needed: a stem is cut out of the base's."""
     if base is None or base in asked:
         return asked
-    needed = any(stems[name] or widths[name] != widths[base] for name in asked)
-    return (base, *asked) if needed else asked
+    return (base, *asked) if any(stems[name] for name in asked) else asked

@@ -31,8 +31,8 @@ class TaskAccount(TypedDict):
         paper_mib: 5 bytes for each owned weight (4 where the task owns every weight, which takes no
             mask), 4 for each private and head parameter, an eighth for each weight that it has
             picked from.
-        separate_mib: 4 bytes for each parameter of a dense network for this task alone, of the
-            first task's width, with its head.
+        separate_mib: 4 bytes for each parameter of a dense network for this task alone, at width
+            1 as the given one, with its head.
     """
 
     owned: int
@@ -52,6 +52,7 @@ class Account(TypedDict):
     Attributes:
         tasks: by name.
         owned, free, total: packed weights at the widest width.
+        dense: packed weights of the given network, at width 1.
         paper_mib, separate_mib: sums over the tasks, in MiB (2**20 bytes).
         of_separate: the first by the second; 0 where there is no task.
     """
@@ -60,6 +61,7 @@ class Account(TypedDict):
     owned: int
     free: int
     total: int
+    dense: int
     paper_mib: float
     separate_mib: float
     of_separate: float
@@ -88,6 +90,7 @@ def accounting(pack: Pack | PackFile) -> Account:
         owned=total - owned[FREE],
         free=owned[FREE],
         total=total,
+        dense=dense[pack.given_width].packed,
         paper_mib=paper,
         separate_mib=separate,
         of_separate=paper / separate if separate else 0.0,
@@ -105,7 +108,7 @@ class _Dense:
 
 def _task(pack: Pack, task: PackedTask, owned: list[int], dense: list[_Dense]) -> TaskAccount:
     at = dense[task.width]
-    alone = dense[pack.tasks[pack.base or task.name].width]
+    alone = dense[pack.given_width]
     trained = {key: value for key, value in task.private.items() if key in at.parameters}
     private = _values(trained.values())
     head = _values(task.head.parameters())

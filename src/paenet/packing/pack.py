@@ -22,6 +22,7 @@ from paenet.packing.parts import (
     PackedLayer,
     PackedTask,
     PackWidth,
+    given_width,
     owned_by,
 )
 from paenet.packing.picking import leave_out, picked_by
@@ -102,6 +103,12 @@ class Pack:
     def base(self) -> str | None:
         """The first task's name: what `sees="base"` and `norms="base"` mean; None when empty."""
         return next(iter(self.tasks), None)
+
+    @property
+    def given_width(self) -> int:
+        """Index into `widths` of the given network's: 1; the base's where none of them is 1."""
+        base = 0 if self.base is None else self.tasks[self.base].width
+        return given_width([width.width for width in self.widths], base)
 
     def learn(
         self,
@@ -234,22 +241,22 @@ class Pack:
         return sum(int((layer.owner == slot).sum()) for layer in self.layers.values())
 
     def own_work(self, name: str) -> float:
-        """What task `name` computes by itself: its multiplications by those of the base's network.
+        """What task `name` computes by itself: its multiplications by those of the given network.
 
-        1 where none can be counted; see `multiplications`.
+        The given network is that at width 1. 1 where none can be counted; see `multiplications`.
 
         Raises:
             PackingError: where the pack has no example input, or a network cannot be traced.
         """
         task = self._task(name)
-        base = self._task(str(self.base))
-        if task.stem is None and task.width == base.width:
+        given = self.given_width
+        if task.stem is None and task.width == given:
             return 1.0
         if self.example is None:
             raise PackingError("work is counted on an example input: Pack(…, example=images[:1])")
-        dense = Traced(self.widths[base.width].skeleton, self.example)
+        dense = Traced(self.widths[given].skeleton, self.example)
         at = dense
-        if task.width != base.width:
+        if task.width != given:
             at = Traced(self.widths[task.width].skeleton, self.example)
         own = at.segments([] if task.stem is None else [task.stem.name])[-1]
         whole = work_of(*dense.segments([]))

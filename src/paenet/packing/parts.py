@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,19 @@ def owned_by(owner: Tensor, slots: Iterable[int]) -> Tensor:
     for slot in slots:
         mask |= owner == slot
     return mask
+
+
+def given_width(widths: Sequence[Width], base: int) -> int:
+    """Which of a pack's widths the given network has: what size and work are told by.
+
+    Args:
+        widths: what the builder was given for each.
+        base: the index of the first task's.
+
+    Returns:
+        The index of width 1, which packs keep though no task has it; `base` where there is none.
+    """
+    return next((at for at in (base, *range(len(widths))) if widths[at] == 1.0), base)
 
 
 @dataclass(eq=False, repr=False, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import stdev
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from torch import nn
 
 from paenet import packfile, training
 from paenet.packfile import BackboneSpec
-from paenet.packing import Pack
+from paenet.packing import Pack, weights_at
 from paenet.training import RunError
 from tests.training import toys
 
@@ -35,11 +37,18 @@ def notes(
     }
 
 
-def put(folder: Path, release: float = 0.5, **tasks: dict[str, Any]) -> Path:
-    """A run's directory with a pack of tasks that nobody has trained."""
+def put(
+    folder: Path,
+    release: float = 0.5,
+    widths: Mapping[str, float] = MappingProxyType({}),
+    **tasks: dict[str, Any],
+) -> Path:
+    """A run's directory with a pack of tasks that nobody has trained, some of them widened."""
     pack = Pack(toys.tiny, example=torch.zeros(1, 3, toys.SIZE, toys.SIZE))
     for name, about in tasks.items():
         learner = pack.learn(name, head=nn.Linear(toys.FEATURES, 2), sees="base")
+        if name in widths:
+            learner.widen(widths[name])
         learner.prune(to=release)
         learner.freeze().notes = about
     folder.mkdir(parents=True)
@@ -151,6 +160,21 @@ def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_pa
     assert own["weights"] == 1
     assert alone["weights"] == 2
     assert {row["model"] for row in others} > {"PackNet", "PAE", "CPG"}
+
+
+def test_size_is_told_by_the_given_network_though_the_first_task_was_widened(
+    tmp_path: Path,
+) -> None:
+    tasks = {name: notes("cifar100", accuracy=0.5) for name in "ab"}
+    run = put(tmp_path / "run", 0, widths={"a": 1.5, "b": 2.0}, **tasks)
+    pack = packfile.read(run / "pack.pae", backbone=toys.tiny).pack
+    given, widest = (sum(weights_at(toys.tiny, width).values()) for width in (1.0, 2.0))
+    assert pack.weights("a") + pack.weights("b") == widest
+    own, alone, *_ = report(run)["rows"]
+    assert own["weights"] == widest / given
+    private = sum(p.numel() for p in toys.tiny(1.0).parameters()) - given
+    size = 4 * (given + private + 2 * toys.FEATURES + 2) / 2**20
+    assert alone["mb"] == {name: {"value": size} for name in "ab"}
 
 
 def test_networks_of_their_own_share_nothing(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def report(runs: Sequence[str | Path], *, backbone: str | None = None) -> dict[s
         known, `deviation` or the 95 % interval `low`, `high`; `together`, the `mb` of several
         modules and its `share` of separate networks. Shares and cosines are in percent, sizes in
         MB (2**20 bytes) in the paper's accounting. Runs of CIFAR-100 in tasks have `average`, the
-        mean over the tasks, and `weights`, those of the widest network by those of the first.
+        mean over the tasks, and `weights`, those of the widest network by those of the given one.
 
     Raises:
         RunError: where a run has no pack, or runs are not of one experiment.
@@ -88,8 +88,7 @@ def _run(path: Path, backbone: str | None) -> dict[str, Any]:
         # The first may come from a run of another method to which it is the same.
         packed = list(held.pack.tasks.values())
         methods |= {str(task.notes.get("method") or "") for task in packed[1:] or packed}
-        totals = [task["total"] for task in account["tasks"].values()]
-        expansions += [account["total"] / totals[0]] if totals else []
+        expansions += [account["total"] / account["dense"]] if packed else []
     if not tasks:
         raise RunError(f"{path}: no task in it yet; let the run learn one")
     folder = path if path.is_dir() else path.parent
