@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 from benchmarks.markdown import origin, place, table
 from paenet.bench.comparison_plots import names
-from paenet.cli.compare import spread
+from paenet.cli.compare import seeds_differ, seeds_of, spread
 
 
 def section(document: dict[str, Any]) -> Iterable[str]:
@@ -30,13 +31,13 @@ def section(document: dict[str, Any]) -> Iterable[str]:
     )
     yield ""
     headings = [f"{task} ({figures['metric']})" for task, figures in tasks.items()]
-    columns = ("method", "order", *headings, "forgotten", "MB on disk", "MB, paper's accounting")
+    columns = (*headings, "forgotten", "MB on disk", "MB, paper's accounting", "passes")
+    differ = seeds_differ(summaries)
     yield from table(
-        (*columns, "passes", "seconds of training"),
+        (*_what(differ), *columns, "seconds of training"),
         [
             (
-                f"`{name}`",
-                ", ".join(summary["order"]),
+                *_which(name, summary, differ),
                 *(_task(summary["tasks"][task]) for task in tasks),
                 spread(summary["forgetting"]["test"], 100),
                 spread(summary["bytes"], 2**-20),
@@ -48,7 +49,7 @@ def section(document: dict[str, Any]) -> Iterable[str]:
         ],
     )
     yield ""
-    yield from _validation(summaries)
+    yield from _validation(methods)
     rates = [f"`{name}` × {m['rate']:g}" for name, m in methods.items() if m["rate"] != 1]
     if rates:
         yield f"Learning rates are the recipe's, but for {', '.join(rates)}."
@@ -86,19 +87,35 @@ def _made(methods: dict[str, Any]) -> Iterable[str]:
 
 
 def _over(summaries: Sequence[tuple[str, dict[str, Any]]]) -> str:
-    seeds = max(len(summary["seeds"]) for _, summary in summaries)
+    if seeds_differ(summaries):
+        return "mean ± standard deviation over the seeds that each row names"
+    seeds = len(summaries[0][1]["seeds"])
     return f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "of one seed"
 
 
-def _validation(summaries: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[str]:
+def _what(differ: bool) -> tuple[str, ...]:
+    """The headings of `_which`."""
+    return ("method", "order", *["seeds"] * differ)
+
+
+def _which(name: str, summary: dict[str, Any], differ: bool) -> tuple[str, ...]:
+    """What a row is of; its seeds where rows are of different ones."""
+    return (f"`{name}`", ", ".join(summary["order"]), *[seeds_of(summary)] * differ)
+
+
+def _validation(methods: dict[str, Any]) -> Iterable[str]:
     """What each method reaches at the end on validation, beside networks of their own."""
-    alone = {
-        tuple(summary["order"]): summary["tasks"]
-        for name, summary in summaries
-        if name == "individual"
-    }
-    if not alone or all(name == "individual" for name, _ in summaries):
+    alone = methods.get("individual", {"orders": []})
+    orders = [summary["order"] for summary in alone["orders"]]
+    summaries = [
+        (name, summary)
+        for name, method in methods.items()
+        for summary in method["orders"]
+        if summary["order"] in orders
+    ]
+    if all(name == "individual" for name, _ in summaries):
         return
+    differ = seeds_differ(summaries)
     tasks = list(summaries[0][1]["tasks"])
     yield (
         "On validation at the end, in %, and in brackets by how many points it is above the "
@@ -106,26 +123,36 @@ def _validation(summaries: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[str
     )
     yield ""
     yield from table(
-        ("method", "order", *tasks),
+        (*_what(differ), *tasks),
         [
             (
-                f"`{name}`",
-                ", ".join(summary["order"]),
-                *(
-                    _beside(summary["tasks"][task], alone[tuple(summary["order"])][task])
-                    for task in tasks
-                ),
+                *_which(name, summary, differ),
+                *(_beside(methods[name], alone, summary["order"], task) for task in tasks),
             )
             for name, summary in summaries
-            if tuple(summary["order"]) in alone
         ],
     )
     yield ""
 
 
-def _beside(figures: dict[str, Any], individual: dict[str, Any]) -> str:
-    own, other = (100 * each["end"]["val"]["mean"] for each in (figures, individual))
-    return f"{own:.1f} ({own - other:+.1f})"
+def _reached(method: dict[str, Any], order: list[str], task: str) -> dict[int, float]:
+    """What a task reaches at the end on validation, by seed."""
+    return {
+        run["seed"]: run["tasks"][task]["end"]["val"]
+        for run in method["runs"]
+        if run["order"] == order
+    }
+
+
+def _beside(method: dict[str, Any], other: dict[str, Any], order: list[str], task: str) -> str:
+    """A method's mean, and how far it is above another's over the seeds that both have, if any."""
+    reached = [_reached(each, order, task) for each in (method, other)]
+    text = f"{100 * fmean(reached[0].values()):.1f}"
+    both = reached[0].keys() & reached[1].keys()
+    if not both:
+        return text
+    own, alone = (100 * fmean(values[seed] for seed in both) for values in reached)
+    return f"{text} ({own - alone:+.1f})"
 
 
 def _task(figures: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from benchmarks.beside import beside
 from benchmarks.page import page
 from benchmarks.plot import plot
 from paenet import training
+from tests.training.comparison.reports import report_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,6 +133,24 @@ def test_a_comparison_is_a_section_with_its_plots(
     results.write()
     assert (tmp_path / "results" / "faces-sequence.svg").read_text() == drawn
     assert str(tmp_path) not in json.dumps(report)
+
+
+def test_rows_of_different_seeds_name_them_and_are_compared_over_those_that_both_have() -> None:
+    reached = {"pae": {0: 0.5, 2: 0.9}, "cpg": {1: 0.8}, "individual": {0: 0.6, 1: 0.7}}
+    text = page({"toy": report_of(reached)})
+    assert "mean ± standard deviation over the seeds that each row names" in text
+    assert "| `pae` | gender | 0, 2 | 70.0 ± 28.3 (70.0 ± 28.3) |" in text
+    assert "| `pae` | gender | 0, 2 | 70.0 (-10.0) |" in text
+    assert "| `cpg` | gender | 1 | 80.0 (+10.0) |" in text
+    assert "| `individual` | gender | 0, 1 | 65.0 (+0.0) |" in text
+    text = page({"toy": report_of({"pae": {1: 0.5}, "individual": {0: 0.6}})})
+    assert "| `pae` | gender | 1 | 50.0 |" in text
+
+
+def test_rows_of_the_same_seeds_say_how_many_once() -> None:
+    text = page({"toy": report_of({"pae": {0: 0.5, 1: 0.7}, "individual": {0: 0.6, 1: 0.6}})})
+    assert "mean ± standard deviation over 2 seeds" in text
+    assert "| `pae` | gender | 60.0 (+0.0) |" in text
 
 
 def test_the_committed_page_is_what_its_json_files_make() -> None:

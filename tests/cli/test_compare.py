@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from paenet.cli.compare import show
 from tests.cli.answers import document, refusal
 from tests.cli.conftest import Pae
 from tests.training import toys
+from tests.training.comparison.reports import report_of
 
 ASKED = ("--methods", "pae,finetune")
 
@@ -98,6 +100,16 @@ def test_a_method_that_fails_is_named_beside_the_others(
     done = pae("compare", path, "--methods", "joint,features", "--out", tmp_path / "out")
     assert done.code == 1, done.err
     assert "joint, seed 0 failed: task 'b': stem: '0' is a part of the first" in done.out
+
+
+def test_rows_of_different_seeds_name_them(capsys: pytest.CaptureFixture[str]) -> None:
+    show(report_of({"pae": {0: 0.5, 1: 0.9}, "cpg": {1: 0.8}}))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert sum(row[:2] == ["method", "seeds"] for row in rows) == 3
+    assert ["pae", "0,", "1", "70.0", "±", "28.3"] in rows
+    assert ["cpg", "1", "80.0"] in rows
+    show(report_of({"pae": {0: 0.5, 1: 0.9}, "cpg": {0: 0.7, 1: 0.8}}))
+    assert "seeds" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

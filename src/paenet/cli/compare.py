@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,7 +87,7 @@ def compare(
     drawn = []
     if plots:
         drawn = comparison_plots.draw(report, folder / "plots")
-    emit(report, as_json, lambda: _show(report, drawn))
+    emit(report, as_json, lambda: show(report, drawn))
     if any(method["failed"] for method in report["methods"].values()):
         raise typer.Exit(1)
 
@@ -117,24 +118,28 @@ def _rates(text: str) -> dict[str, float]:
         ) from None
 
 
-def _show(report: dict[str, Any], drawn: list[Path]) -> None:
+def show(report: dict[str, Any], drawn: Sequence[Path] = ()) -> None:
+    """Prints what was compared, and where its plots are."""
     from paenet.packfile.accounting import MIB
 
     methods = report["methods"]
     summaries = [(name, order) for name, method in methods.items() for order in method["orders"]]
     several = len({tuple(summary["order"]) for _, summary in summaries}) > 1
+    differ = seeds_differ(summaries)
+    what = ("method", *["seeds"] * differ)
     tasks = summaries[0][1]["tasks"]
     headings = [f"{task} {figures['metric']}" for task, figures in tasks.items()]
     reached: dict[str, list[tuple[str, ...]]] = {"end": [], "learnt": []}
     costs = []
     for name, summary in summaries:
         label = f"{name} ({', '.join(summary['order'])})" if several else name
+        which = (label, *[seeds_of(summary)] * differ)
         for when, rows in reached.items():
             figures = [spread(summary["tasks"][task][when]["test"], 100) for task in tasks]
-            rows.append((label, *figures))
+            rows.append((*which, *figures))
         costs.append(
             (
-                label,
+                *which,
                 spread(summary["forgetting"]["test"], 100),
                 megabytes(summary["bytes"]["mean"]),
                 megabytes(MIB * summary["paper_mib"]["mean"]),
@@ -142,12 +147,13 @@ def _show(report: dict[str, Any], drawn: list[Path]) -> None:
                 f"{summary['seconds']['mean']:.0f}",
             )
         )
-    table("At the end, on test, in %", ("method", *headings), reached["end"])
-    table(
-        "Right after each task was learnt, on test, in %", ("method", *headings), reached["learnt"]
-    )
-    columns = ("method", "forgotten", "on disk", "as the paper counts", "passes", "seconds")
-    table("What it costs", columns, costs)
+    columns = ("forgotten", "on disk", "as the paper counts", "passes", "seconds")
+    for title, headed, rows in (
+        ("At the end, on test, in %", headings, reached["end"]),
+        ("Right after each task was learnt, on test, in %", headings, reached["learnt"]),
+        ("What it costs", columns, costs),
+    ):
+        table(title, (*what, *headed), rows, text=len(what))
     for name, method in methods.items():
         if method["rate"] != 1:
             print(f"{name}: learning rates times {method['rate']:g}")
@@ -156,6 +162,16 @@ def _show(report: dict[str, Any], drawn: list[Path]) -> None:
             print(f"{name}{order}, seed {failure['seed']} failed: {failure['reason']}")
     for path in drawn:
         print(path)
+
+
+def seeds_differ(summaries: Sequence[tuple[str, dict[str, Any]]]) -> bool:
+    """Whether some summaries are over other seeds than others: a run may have failed."""
+    return len({tuple(summary["seeds"]) for _, summary in summaries}) > 1
+
+
+def seeds_of(summary: dict[str, Any]) -> str:
+    """The seeds that a summary is over."""
+    return ", ".join(map(str, summary["seeds"]))
 
 
 def spread(figure: dict[str, float | None], scale: float = 1.0) -> str:
