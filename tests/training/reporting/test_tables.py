@@ -17,6 +17,7 @@ from paenet import packfile, training
 from paenet.packfile import BackboneSpec
 from paenet.packing import Pack, weights_at
 from paenet.training import RunError
+from paenet.training.reporting.literature import rows_beside
 from tests.training import toys
 
 
@@ -159,7 +160,42 @@ def test_the_tasks_of_cifar100_have_a_mean_and_the_weights_of_the_network(tmp_pa
     assert own["average"] == pytest.approx(60)
     assert own["weights"] == 1
     assert alone["weights"] == 2
-    assert {row["model"] for row in others} > {"PackNet", "PAE", "CPG"}
+    assert not others  # of tasks of these names nothing is published
+
+
+@pytest.mark.parametrize("letters", [None, "abcdefghijklmnopqrst"])
+def test_beside_the_twenty_tasks_of_cifar100_stands_what_is_published_of_all(
+    letters: str | None,
+) -> None:
+    figures = training.published_figures()
+    names = letters or figures["cifar100_tasks"]
+    rows = rows_beside(dict.fromkeys(names, "cifar100"), cifar100=True)
+    assert [row["average"] for row in rows] == [row["accuracy"] for row in figures["cifar100"]]
+    assert [row.get("weights") for row in rows] == [r.get("weights") for r in figures["cifar100"]]
+    assert rows[-1]["accuracy"][names[1]] == {"value": 76.6}
+
+
+def test_beside_a_part_of_them_stand_published_means_of_the_same_tasks(tmp_path: Path) -> None:
+    tasks = {name: notes("cifar100", accuracy=0.5) for name in ("vehicles_2", "fish")}
+    _, _, *rows = report(put(tmp_path / "run", **tasks))["rows"]
+    assert {row["source"] for row in rows} == {"cpg-files"}
+    cpg = next(row for row in rows if row["model"] == "CPG")
+    assert cpg["accuracy"] == {"fish": {"value": 76.6}, "vehicles_2": {"value": 94.8}}
+    assert cpg["average"] == pytest.approx((76.6 + 94.8) / 2)
+    assert "weights" not in cpg
+
+
+def test_published_means_are_left_out_beside_a_task_that_none_is_known_of(tmp_path: Path) -> None:
+    tasks = {name: notes("cifar100", accuracy=0.5) for name in ("fish", "mine")}
+    _, _, *rows = report(put(tmp_path / "run", **tasks))["rows"]
+    assert [list(row["accuracy"]) for row in rows] == [["fish"]] * 3
+    assert not any("average" in row for row in rows)
+
+
+def test_the_recipe_names_the_tasks_of_cifar100_as_published_figures_do() -> None:
+    path = Path(__file__).resolve().parents[3] / "recipes" / "cifar100-20tasks.yaml"
+    names = [task.name for task in training.load_recipe(path).tasks]
+    assert names == sorted(names) == training.published_figures()["cifar100_tasks"]
 
 
 def test_size_is_told_by_the_given_network_though_the_first_task_was_widened(

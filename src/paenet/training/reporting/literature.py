@@ -24,7 +24,8 @@ def published_figures() -> dict[str, Any]:
     Returns:
         `sources`, words by key; `modules`, rows of `model`, `module`, `data`, `source` and, as far
         as known, `accuracy`, `deviation`, `mb`; `together`, rows of `modules` in one network;
-        `cifar100`, rows over its twenty tasks, with `weights` in those of one network.
+        `cifar100`, rows over its twenty tasks, with `weights` in those of one network;
+        `cifar100_tasks`, the names of these.
     """
     text = files("paenet.training.reporting").joinpath("published.yaml").read_text(encoding="utf-8")
     document: dict[str, Any] = yaml.safe_load(text)
@@ -58,16 +59,18 @@ def rows_beside(columns: Mapping[str, str | None], cifar100: bool = False) -> li
 
     Args:
         columns: modules, each with the data set that it was tested on.
-        cifar100: whether these are the twenty tasks of CIFAR-100, of any names whose alphabetical
-            order is that of the coarse labels.
+        cifar100: whether these are tasks of CIFAR-100. All twenty may have any names whose
+            alphabetical order is that of the coarse labels; a part of them is known by those.
 
     Returns:
         Rows of `model`, `source`, `accuracy` and `mb` by module, and `together`, the size of
-        several modules by their names joined with " + ": as published, or else the sum.
+        several modules by their names joined with " + ": as published, or else the sum. Those of
+        CIFAR-100 have `average`, the mean over these tasks, and `weights` beside all twenty; what
+        is known of the twenty alone is not beside a part of them.
     """
     figures = published_figures()
     if cifar100:
-        return [_over_tasks(row, sorted(columns)) for row in figures["cifar100"]]
+        return _over_tasks(columns, figures)
     rows: dict[tuple[str, str], Row] = {}
 
     def row_of(found: Row) -> Row:
@@ -97,15 +100,27 @@ def rows_beside(columns: Mapping[str, str | None], cifar100: bool = False) -> li
     return list(rows.values())
 
 
-def _over_tasks(row: Row, modules: list[str]) -> Row:
-    values = row.get("tasks", [])
-    known = dict(zip(modules, values, strict=True)) if len(values) == len(modules) else {}
-    return {
-        "model": row["model"],
-        "source": row["source"],
-        "accuracy": {name: {"value": value} for name, value in known.items()},
-        "mb": {},
-        "together": {},
-        "average": row["accuracy"],
-        **({"weights": row["weights"]} if "weights" in row else {}),
-    }
+def _over_tasks(columns: Mapping[str, str | None], figures: Mapping[str, Any]) -> list[Row]:
+    """Published rows of CIFAR-100 over the tasks in `columns`, and no other ones."""
+    labels = figures["cifar100_tasks"]
+    whole = len(columns) == len(labels)
+    names = sorted(columns) if whole else labels  # all of them may have others
+    rows = []
+    for row in figures["cifar100"]:
+        values = zip(names, row["tasks"], strict=True) if "tasks" in row else ()
+        known = {name: value for name, value in values if name in columns}
+        found: Row = {
+            "model": row["model"],
+            "source": row["source"],
+            "accuracy": {name: {"value": value} for name, value in known.items()},
+            "mb": {},
+            "together": {},
+        }
+        if whole:
+            found["average"] = row["accuracy"]
+            found |= {key: row[key] for key in ("weights",) if key in row}
+        elif len(known) == len(columns):
+            found["average"] = fmean(known.values())
+        if whole or known:
+            rows.append(found)
+    return rows
