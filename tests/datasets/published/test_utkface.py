@@ -62,6 +62,30 @@ def test_copies_of_an_image_count_once(tmp_path: Path) -> None:
     assert reasons(examples) == {"another copy of an image": 20}
 
 
+def test_an_image_under_several_ages_counts_once(tmp_path: Path) -> None:
+    ages = range(28, 36)
+    put_images(tmp_path, ["60_1_0_20170109142408075.jpg", "61_1_0_20170109142408075.jpg"])
+    for age in ages:  # bytes of the same image, and of no other one's size
+        put_lines(tmp_path / f"{age}_0_0_{TIME}.jpg", "the same photograph")
+    put_lines(tmp_path / f"part2/36_0_0_{TIME}.jpg", "another photograph!")
+    examples = read_published("utkface", tmp_path)
+    assert labels(examples, "age") == {
+        f"28_0_0_{TIME}.jpg": "28",
+        "60_1_0_20170109142408075.jpg": "60",
+        "61_1_0_20170109142408075.jpg": "61",
+        f"part2/36_0_0_{TIME}.jpg": "36",
+    }
+    assert reasons(examples) == {"the same image under another name": 7}
+
+
+def test_the_photograph_of_a_copy_does_not_count_either(tmp_path: Path) -> None:
+    for age in (28, 35):
+        put_lines(tmp_path / f"cropped/{age}_0_0_{TIME}.jpg.chip.jpg", "the same face")
+        put_lines(tmp_path / f"wild/{age}_0_0_{TIME}.jpg", "its photograph")
+    examples = read_published("utkface", tmp_path)
+    assert examples.paths == (f"cropped/28_0_0_{TIME}.jpg.chip.jpg",)
+
+
 def test_a_face_has_one_split_cropped_or_not(tmp_path: Path) -> None:
     names = [f"{age}_{age % 2}_0_{TIME}.jpg" for age in range(100)]
     put_images(tmp_path / "wild", names)

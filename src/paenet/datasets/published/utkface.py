@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paenet.datasets.drawing import three_ways
+from paenet.datasets.published.contents import Contents
 from paenet.datasets.published.listing import Label, Listing, Unknown, label, whole_years
 from paenet.datasets.published.walking import images, subfolders
 
@@ -20,6 +21,8 @@ def list_utkface(root: Path) -> Listing:
 
     They may lie in the root or in folders (`UTKFace`, `part1` …). Some releases hold the same
     images in several folders: a photograph is taken once, where it comes first, cropped or not.
+    Some hold one image under several ages (`28_0_0_….jpg` and `35_0_0_….jpg`, the same bytes):
+    which is right nobody knows, and the first by name is taken, so that it is in one split.
     A few names are known to lack race or gender; they serve where those are not needed
     (`needs: [age]`).
 
@@ -36,6 +39,7 @@ def list_utkface(root: Path) -> Listing:
     """
     listing = Listing(root, LABELS)
     seen: set[str] = set()
+    contents = Contents(root)
     for path in _walk(listing, "", _DEPTH):
         name = path.rsplit("/", 1)[-1].split(".", 1)[0]
         labels = _labels(name)
@@ -43,6 +47,9 @@ def list_utkface(root: Path) -> Listing:
             listing.skip("the name is no age_gender_race_time", path)
         elif name in seen:
             listing.skip("another copy of an image", path)
+        elif contents.seen(path):
+            seen.add(name)  # or the photograph that it was cropped from would count
+            listing.skip("the same image under another name", path)
         else:
             seen.add(name)
             listing.add(path, three_ways(name), path, labels)
