@@ -133,6 +133,7 @@ def test_tasks_may_be_called_as_values_within_a_model(
     ("told", "said"),
     [
         ({"size": 8, "mean": [1.5, 2, 3], "scale": [4, 5, 6]}, "(pixel - [1.5, 2, 3]) / [4, 5, 6]"),
+        ({"size": 8, "resize": 9, "mean": 0, "scale": 1}, "RGB, the centre of 9 × 9, 8 × 8 pixels"),
         ("pixels", ""),
     ],
 )

@@ -10,7 +10,7 @@ from torch import nn
 from paenet import backbones, training
 from paenet.packfile import BackboneSpec
 from paenet.training.base import Base, base_of_pack, base_of_recipe, view_of
-from paenet.training.errors import RunError
+from paenet.training.errors import RecipeError, RunError
 from paenet.training.examples.data import View
 from tests.training import toys
 
@@ -53,13 +53,21 @@ def test_given_weights_are_taken_over_bit_by_bit_and_named(tmp_path: Path) -> No
     assert len(weights["sha256"]) == 64
 
 
-@pytest.mark.parametrize("given", [{}, {"size": 40}, {"size": 40, "mean": 0.0, "scale": 255.0}])
+@pytest.mark.parametrize(
+    "given", [{}, {"size": 40}, {"size": 40, "resize": 46, "mean": 0.0, "scale": 255.0}]
+)
 def test_what_a_recipe_does_not_say_of_the_view_the_backbone_says(given: dict[str, float]) -> None:
     info = backbones.info("small")
     base = base_of_recipe(recipe(backbone="small", input=given))
     said = {"size": info.size, "mean": info.mean, "scale": info.scale} | given
     assert base.view == View(**said)  # type: ignore[arg-type]
     assert view_of(base.about(), "pack.pae") == base.view
+    assert base.about()["input"].keys() == said.keys()  # whole images are not spoken of
+
+
+def test_images_must_be_as_large_as_what_is_cut_from_them() -> None:
+    with pytest.raises(RecipeError, match=r"^input\.resize: 20 is less than the 40 pixels of"):
+        base_of_recipe(recipe(backbone="small", input={"size": 40, "resize": 20}))
 
 
 SEEN = {"size": 16, "mean": 0.0, "scale": 255.0}
@@ -71,6 +79,7 @@ SEEN = {"size": 16, "mean": 0.0, "scale": 255.0}
         *({}, {"input": None}, {"input": {"size": 16, "mean": 0.0}}),
         *({"input": SEEN | {"size": "16"}}, {"input": SEEN | {"size": True}}),
         *({"input": SEEN | {"scale": 0}}, {"input": SEEN | {"mean": None}}),
+        *({"input": SEEN | {"resize": 8}}, {"input": SEEN | {"resize": "18"}}),
     ],
 )
 def test_a_pack_that_does_not_say_what_its_networks_see_is_named(about: dict[str, Any]) -> None:

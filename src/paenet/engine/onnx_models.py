@@ -180,8 +180,10 @@ def _input(sources: Sources, name: str) -> dict[str, Any]:
     told = dict(sources.input) if isinstance(sources.input, Mapping) else {}
     facts = {"name": name, "shape": ["batch", *sources.example.shape[1:]], **told}
     if {"size", "mean", "scale"} <= told.keys():
+        resize = told.get("resize")
+        cut = "" if resize is None else f"the centre of {resize} × {resize}, "
         facts["preprocessing"] = (
-            f"RGB, {told['size']} × {told['size']} pixels of 0 to 255, as float32; "
+            f"RGB, {cut}{told['size']} × {told['size']} pixels of 0 to 255, as float32; "
             f"(pixel - {_short(told['mean'])}) / {_short(told['scale'])}; channels first"
         )
     return facts

@@ -15,7 +15,7 @@ from paenet.errors import first_line
 from paenet.packfile import BackboneSpec
 from paenet.packing import Pack, seeded
 from paenet.packing.widening import Builder, skeleton_of
-from paenet.training.errors import RunError
+from paenet.training.errors import RecipeError, RunError
 from paenet.training.examples import View
 from paenet.training.machine import derive
 from paenet.training.recipe import Input, Recipe
@@ -100,12 +100,8 @@ class Base:
 
     def about(self) -> dict[str, Any]:
         """What a file keeps of it."""
-        view = {
-            "size": self.view.size,
-            "mean": float(self.view.mean),
-            "scale": float(self.view.scale),
-        }
-        return {"input": view, "weights": self.weights}
+        numbers = {"mean": float(self.view.mean), "scale": float(self.view.scale)}
+        return {"input": self.view.said() | numbers, "weights": self.weights}
 
 
 def base_of_recipe(recipe: Recipe) -> Base:
@@ -113,6 +109,7 @@ def base_of_recipe(recipe: Recipe) -> Base:
 
     Raises:
         BackboneError, WeightsError: where there is no such network, or weights do not fit.
+        RecipeError: as `View`.
     """
     spec = BackboneSpec(recipe.backbone.name, dict(recipe.backbone.arguments))
     info = backbones.info(spec.name)
@@ -121,6 +118,7 @@ def base_of_recipe(recipe: Recipe) -> Base:
         given.size or info.size,
         info.mean if given.mean is None else given.mean,
         given.scale or info.scale,
+        given.resize,
     )
     weights = None
     if recipe.weights is not None:
@@ -185,10 +183,11 @@ def view_of(about: dict[str, Any], path: object) -> View:
         said = {key: about["input"][key] for key in ("size", "mean", "scale")}
         if None in said.values():
             raise KeyError
+        said["resize"] = about["input"].get("resize")
         Input.model_validate(said, strict=True)
-    except (KeyError, TypeError, ValidationError):
+        return View(**said)
+    except (AttributeError, KeyError, TypeError, ValidationError, RecipeError):
         raise RunError(
             f"{path}: does not say what its networks see (about.input: size, mean, scale); "
             "packs made by `pae` do"
         ) from None
-    return View(**said)

@@ -10,8 +10,9 @@ import torch
 
 from paenet.datasets import Augment, DataError
 from paenet.training.errors import RecipeError
-from paenet.training.examples.data import Split, View, open_split
+from paenet.training.examples.data import Split, View, decode, open_split, split_examples
 from paenet.training.examples.material import make_task
+from paenet.training.examples.sources import ImageSource
 from paenet.training.recipe.network import Input
 from tests.training import toys
 
@@ -62,6 +63,42 @@ def test_pixels_become_inputs_by_mean_and_scale_in_channels_last_order() -> None
     assert inputs.dtype == torch.float32
     assert inputs[0, :, 0, 0].tolist() == [-127.5 / 128, -0.5 / 128, 127.5 / 128]
     assert inputs.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_of_larger_images_the_centre_is_seen_and_training_sees_any_place() -> None:
+    places = torch.arange(36, dtype=torch.uint8).view(1, 1, 6, 6)
+    pixels = places.expand(200, 3, 6, 6)
+    view = View(4, 0.0, 1.0, resize=6)
+    assert torch.equal(view.normalise(pixels), pixels[:, :, 1:5, 1:5].float())
+    cut = view.anywhere(pixels, torch.Generator().manual_seed(0))
+    for square, corner in zip(cut, cut[:, 0, 0, 0].tolist(), strict=True):
+        top, left = divmod(corner, 6)
+        assert torch.equal(square, pixels[0, :, top : top + 4, left : left + 4])
+    assert set(cut[:, 0, 0, 0].tolist()) == {
+        6 * top + left for top in range(3) for left in range(3)
+    }
+    assert torch.equal(view.normalise(cut), cut.float())
+
+
+def test_whole_images_take_no_draw() -> None:
+    draw = torch.Generator().manual_seed(0)
+    state = draw.get_state()
+    pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    assert View(4, 0.0, 1.0, resize=4).anywhere(pixels, draw) is pixels
+    assert torch.equal(draw.get_state(), state)
+
+
+def test_images_are_decoded_with_the_room_that_is_cut_from(faces: Path) -> None:
+    plan = toys.recipe(toys.task("gender", faces)).tasks[0]
+    table = split_examples(plan, "val")
+    view = View(toys.SIZE, 127.5, 128.0, resize=toys.SIZE + 4)
+    split = decode(table, view, Input(), faces.parent / "cache")
+    assert split.pixels.shape[1:] == (toys.SIZE + 4, toys.SIZE + 4, 3)
+    source = ImageSource(split, view, STILL)
+    shape = (len(split), 3, toys.SIZE, toys.SIZE)
+    rows = np.arange(len(split))
+    assert source.inputs(rows, CPU).shape == shape
+    assert source.varied(rows, torch.Generator().manual_seed(0), CPU).shape == shape
 
 
 def test_a_split_gives_the_images_of_the_rows_that_are_asked_for_in_their_order() -> None:

@@ -279,6 +279,7 @@ def test_an_added_tasks_file_has_its_keys_and_a_few_of_the_runs() -> None:
         ({"tasks": []}, "mood.yaml: tasks: unknown key; "),
         ({"seed": "x"}, "mood.yaml: seed: 'x': give a whole number"),
         ({"input": {"size": 64}}, "mood.yaml: input.size: the pack has one already"),
+        ({"input": {"resize": 64}}, "mood.yaml: input.resize: the pack has one already"),
         ({"method": "individual"}, "mood.yaml: method: 'individual' gives every task a pack"),
     ],
 )

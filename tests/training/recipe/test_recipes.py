@@ -51,7 +51,8 @@ def miniature(path: Path, roots: Mapping[str, Path], pairs: Path | None = None) 
     """A recipe as it stands, but on small data, in a tiny network, and over in a second."""
     document: dict[str, Any] = read_document(path)
     document |= {"backbone": toys.BACKBONE, "weights": None}
-    document["input"]["size"] = toys.SIZE
+    room = 2 if "resize" in document["input"] else 0
+    document["input"] |= {"size": toys.SIZE, "resize": toys.SIZE + room}
     for task in document["tasks"]:
         before = task.get("pretrain", {})
         for part in (task["budget"], task["prune"], task["reference"], before.get("budget", {})):

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +112,8 @@ def _digest(session: Session, material: Material) -> str:
     parts = {
         "backbone": recipe.backbone.model_dump(),
         "weights": session.weights,
-        "input": recipe.input.model_dump(),
-        "view": asdict(session.view),
+        "input": recipe.input.model_dump(exclude={"resize"}),  # the view has it
+        "view": session.view.said(),
         "precision": session.precision,
         "seed": recipe.seed,
         "limit": session.limit,

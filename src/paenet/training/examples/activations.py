@@ -135,7 +135,7 @@ class Keeper:
             base=self.base,
             stem=stem,
             images=images.split.hash,
-            view=asdict(images.view),
+            view=images.view.said(),
             augment=asdict(images.augment),
             precision="exact" if self.exact else self.precision,
             seed=self.seed,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +24,68 @@ Progress = Callable[[int, int], None]  # told (images done, images in all)
 
 @dataclass(frozen=True)
 class View:
-    """How pixels become a network's input: `(pixel - mean) / scale`, square images of `size`."""
+    """How pixels become a network's input: `(pixel - mean) / scale`, square images of `size`.
+
+    Attributes:
+        resize: side of the images that these are cut out of, in pixels; None where they are whole.
+
+    Raises:
+        RecipeError: where there is less to cut from than `size`.
+    """
 
     size: int
     mean: float
     scale: float
+    resize: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kept < self.size:
+            raise RecipeError(
+                f"input.resize: {self.kept} is less than the {self.size} pixels of input.size; "
+                "give as much or more"
+            )
+
+    @property
+    def kept(self) -> int:
+        """Side of the images in the cache, in pixels."""
+        return self.size if self.resize is None else self.resize
+
+    def said(self) -> dict[str, Any]:
+        """What a file keeps of it, and what caches depend on; nothing of images that are whole."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """`(N, 3, size, size)` pixels 0-255, any type, to float inputs in channels-last order."""
-        inputs = (pixels.float() - self.mean) / self.scale
+        """`(N, 3, kept, kept)` pixels 0-255, any type, to float inputs in channels-last order.
+
+        Returns:
+            `(N, 3, size, size)`: the centre.
+        """
+        inputs = (_centre(pixels, self.size).float() - self.mean) / self.scale
         return inputs.contiguous(memory_format=torch.channels_last)
+
+    def anywhere(self, pixels: Tensor, draw: torch.Generator) -> Tensor:
+        """A square of each image, at whole pixels, every place as likely.
+
+        Args:
+            pixels: `(N, 3, kept, kept)`.
+            draw: gives the places; where images are whole, nothing is drawn.
+
+        Returns:
+            `(N, 3, size, size)`.
+        """
+        room = self.kept - self.size
+        if room == 0:
+            return pixels
+        places = torch.randint(room + 1, (2, len(pixels)), generator=draw, device=draw.device)
+        top, left = places.to(pixels.device)
+        squares = pixels.unfold(2, self.size, 1).unfold(3, self.size, 1)
+        return squares[torch.arange(len(pixels), device=pixels.device), :, top, left]
+
+
+def _centre(pixels: Tensor, size: int) -> Tensor:
+    """`(N, 3, size, size)`; as FaceNet's code, the upper left of two middles."""
+    top, left = ((side - size) // 2 for side in pixels.shape[2:])
+    return pixels[:, :, top : top + size, left : left + size]
 
 
 def place(module: nn.Module, device: torch.device) -> None:
@@ -45,7 +98,7 @@ class Split:
     """The decoded images of one split and what is known of them.
 
     Attributes:
-        pixels: `(N, size, size, 3)` uint8, memory-mapped.
+        pixels: `(N, kept, kept, 3)` uint8, memory-mapped; see `View`.
         targets: `(N, ...)`, or None where a teacher gives them.
         broken: path and reason of every image that could not be read.
         hash: of images, rows and size: changes when the pixels could have.
@@ -67,7 +120,7 @@ class Split:
         return hashlib.sha256(values).hexdigest()
 
     def images(self, rows: NDArray[np.int64] | slice) -> Tensor:
-        """`(n, 3, size, size)` uint8 pixels of some rows."""
+        """`(n, 3, kept, kept)` uint8 pixels of some rows."""
         return torch.from_numpy(np.array(self.pixels[rows])).permute(0, 3, 1, 2)
 
 
@@ -130,13 +183,13 @@ def decode(
     task: Task | None = None,
     progress: Progress | None = None,
 ) -> Split:
-    """The images of `examples` at the size that networks see, with the targets of `task`.
+    """The images of `examples` at the size that a view is cut from, with the targets of `task`.
 
     Raises:
         DataError: where too many images are broken, the cache cannot be written, or a label is
             wrong.
     """
-    images = Images(examples, view.size, cache, max_broken=given.max_broken, progress=progress)
+    images = Images(examples, view.kept, cache, max_broken=given.max_broken, progress=progress)
     targets = None if task is None else encode(task, examples.select(images.kept))
     return Split(images.pixels, targets, tuple(images.broken), images.hash, examples.skipped)
 

@@ -62,8 +62,8 @@ class ImageSource:
     def varied(
         self, rows: NDArray[np.int64], draw: torch.Generator, device: torch.device
     ) -> Tensor:
-        pixels = augment(self.split.images(rows).to(device), self.augment, draw)
-        return self.view.normalise(pixels)
+        pixels = self.view.anywhere(self.split.images(rows).to(device), draw)
+        return self.view.normalise(augment(pixels, self.augment, draw))
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,14 @@ class Augmentation(Section):
 
 
 class Input(Section):
-    """What the networks see. None takes the backbone's own."""
+    """What the networks see. None takes the backbone's own; `resize` as much as `size`.
+
+    Images are scaled to `resize` pixels, of which the central `size` are seen, or in training
+    `size` anywhere.
+    """
 
     size: int | None = Field(None, ge=8, le=1024)
+    resize: int | None = Field(None, ge=8, le=1024)
     mean: float | None = None
     scale: float | None = Field(None, gt=0)
     augment: Augmentation = Augmentation()

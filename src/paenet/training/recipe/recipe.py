@@ -184,7 +184,7 @@ def parse_addition(document: Any, backbone: Backbone, *, name: str, folder: Path
             f"{name}: method: {recipe.method!r} gives every task a pack of its own; leave it out, "
             "or use pae run"
         )
-    for key in ("size", "mean", "scale"):
+    for key in ("size", "resize", "mean", "scale"):
         if getattr(recipe.input, key) is not None:
             raise RecipeError(f"{name}: input.{key}: the pack has one already; remove the key")
     return _resolved(recipe, folder)
