@@ -3,6 +3,7 @@
 import csv
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from paenet.datasets import read_published
 from paenet.faces import Detector, Faces, FacesError, Framing, align_folder, aligning, choose, crop
 from paenet.faces.aligning import _targets
 from paenet.faces.record import COLUMNS
+from tests.datasets.published.test_adience import adience
 
 CROPS = ["ada/1.png", "ada/2.png", "bob/2.png", "bob/deep/1.png"]
 
@@ -45,6 +48,24 @@ def test_folders_stay_as_they_are_and_crops_are_the_detectors(
     assert np.array_equal(
         np.asarray(Image.open(out / CROPS[0])), crop(portraits[0], found.boxes[0])
     )
+
+
+def test_adience_cut_out_as_the_paper_does_is_still_adience(
+    tmp_path: Path, portraits: list[np.ndarray]
+) -> None:
+    root, out = adience(tmp_path / "in", per_fold=1, folder="aligned"), tmp_path / "out"
+    photographs = sorted((root / "aligned").rglob("*.jpg"))
+    for number, path in enumerate(photographs):
+        loose = np.pad(portraits[number % 4], ((80, 80), (80, 80), (0, 0)), "edge")
+        Image.fromarray(loose if number else np.zeros_like(loose)).save(path)
+    framing = Framing(size=182, margin=44, margin_in="photograph", format="jpg")
+    align_folder(root / "aligned", out / "aligned", framing)
+    for labels in root.glob("fold_*_data.txt"):
+        shutil.copy(labels, out)
+    faces = read_published("adience", out, images="aligned")
+    assert list(faces.paths) == [path.relative_to(root).as_posix() for path in photographs[1:]]
+    assert faces.skipped.counts == {"no such image": 1}
+    assert {faces.read(row).shape for row in range(len(faces))} == {(182, 182, 3)}
 
 
 def test_the_table_tells_of_every_photograph(folder: Path, tmp_path: Path) -> None:
