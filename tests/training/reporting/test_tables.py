@@ -106,9 +106,14 @@ def test_published_rows_are_of_the_same_module_on_the_same_data(tmp_path: Path) 
     run = put(tmp_path / "run", gender=notes("fotw", accuracy=0.8), mood=notes("x", accuracy=1.0))
     document = report(run)
     models = [(row["model"], row["source"]) for row in document["rows"][2:]]
-    assert models == [("GenderNet", "pae-files"), ("PAENet", "pae"), ("PAENet", "pae-files")]
+    assert models == [
+        ("GenderNet", "pae-files"),
+        ("PAENet", "pae"),
+        ("PAENet", "pae-files"),
+        ("PAENet", "pae-files-last"),
+    ]
     assert document["rows"][3]["accuracy"] == {"gender": {"value": 92.93}}
-    assert list(document["sources"]) == ["pae", "pae-files"]
+    assert list(document["sources"]) == ["pae", "pae-files", "pae-files-last"]
 
 
 def test_published_parts_are_added_up_where_no_sum_is_published(tmp_path: Path) -> None:
