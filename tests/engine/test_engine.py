@@ -19,7 +19,7 @@ from paenet.engine.sources import sources_of
 from paenet.packfile import BackboneSpec, write
 from paenet.packing import Pack, Stem
 from tests.engine.blocks import TASKS, Blocks, four_tasks, images
-from tests.packing.networks import NETWORKS, Foreign, batch_norm, packed, prelu, teach, train
+from tests.packing.networks import NETWORKS, Foreign, batch_norm, head, packed, prelu, teach, train
 
 
 @pytest.fixture
@@ -97,6 +97,35 @@ def test_what_works_in_place_changes_nothing_that_is_shared(inference: bool) -> 
     assert torch.equal(x, before)
     for name, answer in answers.items():
         assert torch.equal(answer, alone(pack, name, before.clone())), name
+
+
+class AddedInto(nn.Module):
+    """A sum into a tensor that has a second name, and one into a tensor that has none."""
+
+    def __init__(self, _: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.third, self.last = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = skip = self.first(x)
+        x += self.second(x)
+        x = x + skip
+        x += self.third(x)
+        return self.last(x).mean((2, 3))
+
+
+@pytest.mark.parametrize("stem", ["first", "third"])
+def test_a_sum_into_a_tensor_changes_it_whatever_else_it_is_called(stem: str) -> None:
+    pack = packed(AddedInto)
+    for name in ("identity", "gender", "age"):
+        learner = pack.learn(name, head=head(), stem=None if name == "identity" else stem)
+        learner.prune(to=0.5)
+        learner.freeze()
+    exact, fused = (Engine(pack, fold=fold, dtype="float32")(images()) for fold in (False, True))
+    for name, answer in exact.items():
+        assert torch.equal(answer, alone(pack, name, images())), name
+        torch.testing.assert_close(fused[name], answer, rtol=1e-5, atol=1e-5)
 
 
 def test_a_text_is_one_name_and_not_its_letters() -> None:

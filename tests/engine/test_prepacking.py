@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paenet.engine.folding import fold_norms
 from paenet.engine.prepacking import PrepackedConv2d, can_prepack, prepack
 from paenet.packing import segments
 
@@ -49,6 +50,25 @@ class Residual(nn.Module):
             y = self.conv(x)
             y += x
             return y
+        if self.way == "into-the-summand":
+            x = x * 1
+            x += self.conv(x)
+            x *= 2
+            return functional.relu(x)
+        if self.way == "scaled-in-place":
+            y = self.conv(x)
+            y *= 0.2
+            y += x
+            return functional.relu(y, inplace=True)
+        if self.way == "into-two-names":
+            x = skip = x * 1
+            x += self.conv(x)
+            return functional.relu(x) + skip
+        if self.way == "into-what-is-viewed":
+            x = x * 1
+            seen = x.transpose(2, 3)
+            x += self.conv(x)
+            return functional.relu(x) + seen.mean()
         if self.way == "read-beside":
             return functional.relu(self.conv(x)) + self.conv.weight.mean()
         if self.way == "late-summand":
@@ -72,6 +92,20 @@ class Disturbed(nn.Module):
         return self.conv(x) + y
 
 
+class Viewed(nn.Module):
+    """A sum into a norm's output of which there is a view; the norm can be folded away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.conv = conv(), nn.BatchNorm2d(4), conv()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.first(x))
+        seen = x.transpose(2, 3)
+        x += self.conv(x)
+        return functional.relu(x) + seen.mean()
+
+
 CASES = {
     "relu": (nn.Sequential(conv(), nn.ReLU()), 1, 1),
     "in-place-relu": (nn.Sequential(conv(), nn.ReLU(inplace=True), conv()), 2, 2),
@@ -89,6 +123,10 @@ CASES = {
     "by-a-tensor": (Residual("by-a-tensor"), 1, 2),
     "itself": (Residual("itself"), 1, 2),
     "in-place": (Residual("in-place"), 1, 1),
+    "into-the-summand": (Residual("into-the-summand"), 1, 4),
+    "scaled-in-place": (Residual("scaled-in-place"), 1, 1),
+    "into-two-names": (Residual("into-two-names"), 1, 5),
+    "into-what-is-viewed": (Residual("into-what-is-viewed"), 1, 7),
     "read-beside": (Residual("read-beside"), 0, 5),
     "late-summand": (Residual("late-summand"), 1, 2),
     "broadcast": (Residual("broadcast"), 1, 3),
@@ -111,6 +149,17 @@ def test_what_is_computed_stays_the_same(
     assert sum(isinstance(m, PrepackedConv2d) for m in graph.modules()) == prepacked
     ran = [n for n in graph.graph.nodes if n.op not in ("placeholder", "output")]
     assert len(ran) == steps
+
+
+def test_a_norm_that_is_folded_leaves_its_views_to_what_it_is_folded_into() -> None:
+    network = Viewed().eval()
+    (graph,) = segments(network, torch.zeros(1, 4, 9, 9), [])
+    images = torch.randn(1, 4, 9, 9)
+    with torch.inference_mode():
+        expected = network(images)
+        assert fold_norms(graph) == 1
+        assert prepack(graph) == 2
+        torch.testing.assert_close(graph(images), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])

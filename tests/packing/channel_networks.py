@@ -79,6 +79,20 @@ def residual_after_concatenation(width: float) -> nn.Module:
     )
 
 
+def added_into(width: float) -> nn.Module:
+    """Sums and products that change the stream, of which the last sum takes another name."""
+    a = scaled(4, width)
+
+    def run(net: nn.Module, x: Tensor) -> Tensor:
+        x = skip = net.stem(x)
+        x += net.one(x)
+        x *= net.two(x)
+        x //= 0.01
+        return net.head(x + skip)
+
+    return Toy(run, stem=conv_norm(3, a), one=conv_norm(a, a), two=conv_norm(a, a), head=head(a))
+
+
 def concatenations_cut_differently(width: float) -> nn.Module:
     """Two sums of concatenations: every cut of one must be a cut of the other."""
     a, b = scaled(2, width), scaled(4, width)
@@ -294,6 +308,7 @@ NETWORKS: dict[str, Builder] = {
         chain,
         concatenation,
         residual_after_concatenation,
+        added_into,
         concatenations_cut_differently,
         inception_blocks,
         groups_that_grow,

@@ -42,6 +42,7 @@ def fold_norms(network: fx.GraphModule) -> int:
         if fused is None:
             continue
         network.set_submodule(str(before.target), fused)
+        before.meta["memory"] = node.meta["memory"]  # what viewed the norm's views this
         node.replace_all_uses_with(before)
         network.graph.erase_node(node)
         network.delete_submodule(str(node.target))

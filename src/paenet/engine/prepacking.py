@@ -19,9 +19,8 @@ from torch.nn import functional
 from paenet.engine.folding import layer_uses
 
 _RELU = (functional.relu, torch.relu, "relu")
-_ADD = (operator.add, torch.add, "add")
-_MUL = (operator.mul, torch.mul, "mul")
-
+_ADD = (operator.add, operator.iadd, torch.add, "add")
+_MUL = (operator.mul, operator.imul, torch.mul, "mul")
 
 _SEVERAL = 4  # images: the layout for 4 was as fast for 2 and for 32
 _OPERATIONS = (
@@ -48,7 +47,8 @@ def prepack(network: fx.GraphModule) -> int:
     """Prepacks every two-dimensional convolution that is called once and not read otherwise.
 
     A factor, a sum and a ReLU that alone take its output become part of it, where nothing between
-    works in place: it might change what the convolution takes before that is read.
+    works in place: it might change what the convolution takes before that is read. One of them may
+    itself work in place, where nobody else reads later what it changes.
 
     Args:
         network: in evaluation mode and on the processor, as `paenet.packing.segments` gives it;
@@ -150,7 +150,7 @@ def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> li
     with network.graph.inserting_after(chain[-1]):  # only there is the summand sure to be known
         inputs = (image,) if summand is None else (image, summand)
         fused = network.graph.call_module(str(node.target), inputs)
-    fused.meta["shape"] = node.meta["shape"]
+    fused.meta |= {"shape": node.meta["shape"], "memory": chain[-1].meta["memory"]}
     chain[-1].replace_all_uses_with(fused)
     for gone in reversed(chain):
         network.graph.erase_node(gone)
@@ -166,7 +166,8 @@ def _follows(
         return None, None
     (following,) = node.users
     between = takewhile(lambda other: other is not following, _after(chain[0]))
-    if any(other.meta.get("changes") for other in between):
+    disturbed = any(other.meta.get("changes") for other in between if other not in chain)
+    if disturbed or _changes_for_others(following):
         return None, None
     layer = _module(network, following)
     if kinds is _RELU:
@@ -177,6 +178,17 @@ def _follows(
     if layer is None and following.target in kinds and two:
         return following, others[0]
     return None, None
+
+
+def _changes_for_others(node: fx.Node) -> bool:
+    """Whether a node works in place on what is read later by other ways than through it."""
+    changed = node.meta.get("changes", frozenset())
+    if not changed:
+        return False
+    later = set(_after(node))
+    before = takewhile(lambda other: other is not node, node.graph.nodes)
+    sharing = (other for other in before if not changed.isdisjoint(other.meta.get("memory", ())))
+    return any(not later.isdisjoint(other.users) for other in sharing)
 
 
 def _after(node: fx.Node) -> Iterator[fx.Node]:

@@ -106,9 +106,22 @@ def test_a_shape_is_that_of_what_the_function_returns(name: str) -> None:
     assert (told.shape, told.dtype) == (expected.shape, expected.dtype)
 
 
+@pytest.mark.parametrize("change", [operator.iadd, operator.isub, operator.imul, operator.itruediv])
+@pytest.mark.parametrize("other", [0.5, torch.ones(3), torch.ones(2, 1)])
+def test_what_is_changed_in_place_counts_as_changed(change: Any, other: Any) -> None:
+    x = torch.ones(2, 3, device="meta")
+    other = other.to("meta") if isinstance(other, Tensor) else other
+    before = x._version
+    assert shaped_call(change, (x, other)) is x
+    assert x._version > before
+
+
 @pytest.mark.parametrize(
     ("function", "args"),
     [
+        (operator.iadd, (torch.ones(2, 1), torch.ones(2, 3))),  # which it refuses
+        (operator.iadd, (torch.ones(2), torch.ones(2, dtype=torch.float64))),
+        (operator.iadd, (1, torch.ones(2))),
         (operator.add, (torch.ones(2), torch.ones(3))),
         (operator.add, (torch.ones(2), torch.ones(2, dtype=torch.float64))),
         (operator.add, (torch.ones(2, dtype=torch.int64), 0.5)),

@@ -156,11 +156,12 @@ _LOCAL = re.compile(
 _RULES = _table(
     pointwise=(
         _pointwise,
-        "add iadd sub isub mul imul div truediv itruediv floordiv mod fmod remainder neg pow ipow "
+        "add iadd sub isub mul imul div truediv itruediv floordiv ifloordiv mod "
+        "imod fmod remainder neg pow ipow "
         "square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 abs sign sin cos tan atan "
         "erf round floor ceil trunc maximum minimum fmax fmin clamp clip clampmin clampmax where "
-        "maskedfill lerp addcmul addcdiv nantonum eq ne lt le gt ge and or xor not logicaland "
-        "logicalor logicalnot isnan "
+        "maskedfill lerp addcmul addcdiv nantonum eq ne lt le gt ge and iand or ior xor ixor not "
+        "logicaland logicalor logicalnot isnan "
         "relu relu6 leakyrelu elu selu celu gelu silu mish sigmoid tanh hardswish hardsigmoid "
         "hardtanh softplus softsign softshrink hardshrink tanhshrink logsigmoid threshold rrelu "
         "dropout dropout1d dropout2d dropout3d featuredropout alphadropout featurealphadropout "

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from paenet.errors import first_line
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
+from paenet.packing.tracing.changing import ANEW, Changing
 from paenet.packing.tracing.shaping import shaped, shaped_call
 
 
@@ -82,6 +83,9 @@ class _Recorder(fx.Interpreter):
         self._numbers: dict[StorageWeakRef, int] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        if n.target in ANEW and not _tensors(self.env[n.all_input_nodes[0]]):
+            # A size, say: `+=` makes another number, and torch.fx would write over the old one.
+            n.target = ANEW[n.target]
         given = [t for node in n.all_input_nodes for t in _tensors(self.env[node])]
         versions = [t._version for t in given]  # torch counts what changes a tensor or its views
         value = super().run_node(n)
@@ -110,6 +114,10 @@ class _Recorder(fx.Interpreter):
 
 class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # or what a forward makes of them would be fixed by their values
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """What stands for the value of a node while a network is traced."""
+        return Changing(node, self)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, PACKABLE + PRIVATE):

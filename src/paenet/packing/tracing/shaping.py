@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 from torch.nn.utils import parametrize
 
 
@@ -31,9 +32,15 @@ def shaped(layer: nn.Module, x: Tensor) -> Tensor | None:
 
 
 def shaped_call(function: Any, args: Sequence[Any]) -> Tensor | None:
-    """A tensor as a sum, a product or a concatenation returns it, of zeros; None for all else."""
+    """A tensor as a sum, a product or a concatenation returns it, of zeros; None for all else.
+
+    Those that work in place return what they are given, which then counts as changed.
+    """
     if function in _ENTRY_BY_ENTRY and len(args) == 2:
-        return _of_entries(args)
+        sizes = _of_entries(args)
+        return None if sizes is None else _first(args).new_zeros(sizes)
+    if function in _IN_PLACE and len(args) == 2:
+        return _changed(args)
     if function is torch.cat and len(args) == 2 and isinstance(args[1], int):
         return _of_cat(args[0], args[1])
     return None
@@ -43,9 +50,10 @@ _ENTRY_BY_ENTRY = (
     *(operator.add, operator.sub, operator.mul, operator.truediv),
     *(torch.add, torch.sub, torch.mul),
 )
+_IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 
 
-def _of_entries(args: Sequence[Any]) -> Tensor | None:
+def _of_entries(args: Sequence[Any]) -> torch.Size | None:
     tensors = [value for value in args if isinstance(value, Tensor)]
     plain = all(type(value) in (int, float) for value in args if not isinstance(value, Tensor))
     if not plain or not _alike(tensors):
@@ -56,7 +64,19 @@ def _of_entries(args: Sequence[Any]) -> Tensor | None:
         if found is None:  # which the sum itself shall say
             return None
         sizes = found
-    return tensors[0].new_zeros(sizes)
+    return sizes
+
+
+def _first(args: Sequence[Any]) -> Tensor:
+    return next(value for value in args if isinstance(value, Tensor))
+
+
+def _changed(args: Sequence[Any]) -> Tensor | None:
+    changed = args[0]
+    if not isinstance(changed, Tensor) or _of_entries(args) != changed.shape:
+        return None
+    increment_version(changed)
+    return changed
 
 
 def _broadcast(one: Sequence[int], other: Sequence[int]) -> torch.Size | None:
