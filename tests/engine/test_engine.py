@@ -99,6 +99,47 @@ def test_what_works_in_place_changes_nothing_that_is_shared(inference: bool) -> 
         assert torch.equal(answer, alone(pack, name, before.clone())), name
 
 
+class Laid(nn.Module):
+    """Works in place on what is a view of its input, or of its first layer's output.
+
+    The dropout lies above a stem that ends at the first layer, and with it all that follows.
+    """
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.first, self.last, self.how = nn.Conv2d(3, 4, 3), nn.Linear(4, 6), how
+        self.drop, self.act = nn.Dropout(0.1), nn.LeakyReLU(0.2, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.how == "images":
+            x = x.contiguous(memory_format=torch.channels_last).sub_(0.5)
+        x = self.drop(self.first(x))
+        if self.how == "contiguous":
+            x = self.act(x.permute(0, 2, 3, 1).contiguous()).view(-1, 36, 4)
+        elif self.how == "reshape":
+            x = self.act(x.permute(0, 2, 3, 1).reshape(-1, 6, 24)).view(-1, 36, 4)
+        elif self.how == "view of a flattened":
+            x = self.act(torch.flatten(x.permute(0, 2, 3, 1), 1).view(-1, 36, 4))
+        else:
+            x = x.flatten(2).transpose(1, 2)
+        return self.last(x).mean(1)
+
+
+@pytest.mark.parametrize("how", ["images", "contiguous", "reshape", "view of a flattened"])
+def test_what_is_a_view_in_the_order_of_channels_last_is_not_changed_for_others(how: str) -> None:
+    pack = packed(lambda _: Laid(how))
+    for name in ("identity", "gender", "age"):
+        learner = pack.learn(name, head=head(), stem=None if name == "identity" else "first")
+        learner.prune(to=0.5)
+        learner.freeze()
+    x = images().contiguous(memory_format=torch.channels_last)
+    before = x.clone()
+    answers = Engine(pack, fold=False, dtype="float32")(x)
+    assert torch.equal(x, before)
+    for name, answer in answers.items():
+        assert torch.equal(answer, alone(pack, name, before.clone())), name
+
+
 class AddedInto(nn.Module):
     """A sum into a tensor that has a second name, and one into a tensor that has none."""
 

@@ -1,7 +1,7 @@
 """A network as a graph, with the shapes that an example takes on its way through."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +74,8 @@ def is_constant(node: fx.Node) -> bool:
 class _Recorder(fx.Interpreter):
     """Runs a graph and notes in `meta` of each node which memory it has and which it changes.
 
-    Memory is numbered: tensors with a number in common are views of one another.
+    Memory is numbered: tensors with a number in common are views of one another, or would be with
+    other strides or another type.
     """
 
     def __init__(self, module: fx.GraphModule) -> None:
@@ -90,6 +91,9 @@ class _Recorder(fx.Interpreter):
         versions = [t._version for t in given]  # torch counts what changes a tensor or its views
         value = super().run_node(n)
         self.values.append(_sketch(value))
+        if given and _may_be_view(n, self.submodules):
+            for tensor in _tensors(value):
+                self._numbers.setdefault(_memory(tensor), self._number(given[0]))
         changed = [t for t, version in zip(given, versions, strict=True) if t._version != version]
         n.meta["memory"] = frozenset(map(self._number, _tensors(value)))
         n.meta["changes"] = frozenset(map(self._number, changed))
@@ -108,8 +112,25 @@ class _Recorder(fx.Interpreter):
         return super().call_function(target, args, kwargs) if found is None else found
 
     def _number(self, tensor: Tensor) -> int:
-        memory = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-        return self._numbers.setdefault(memory, len(self._numbers))
+        return self._numbers.setdefault(_memory(tensor), len(self._numbers))
+
+
+# These copy in one order of the axes in memory and not in the other, or of one type of numbers.
+_MAY_BE_VIEWS = {
+    *("contiguous", "flatten", "ravel", "reshape", "reshape_as"),
+    *("to", "type", "type_as", "float", "double", "half", "bfloat16", "cpu", "cuda"),
+}
+
+
+def _may_be_view(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+    """Whether what a node returns may be a view of its first argument, though here it is none."""
+    if node.op == "call_module":
+        return isinstance(modules.get(str(node.target)), nn.Flatten)
+    return getattr(node.target, "__name__", node.target) in _MAY_BE_VIEWS
+
+
+def _memory(tensor: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
 
 
 class _Tracer(fx.Tracer):
