@@ -36,6 +36,19 @@ def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
     assert torch.equal(kept["b"].inputs(slice(None), CPU), whole.flatten(1))
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_network_of_the_same_weights_that_computes_something_else_has_its_own(
+    exact: bool, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True), exact=exact)
+    for activation in (nn.ReLU(), nn.Tanh(), nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)):
+        kept = keeper.keep({"a": activation}, images, 1)["a"].inputs(slice(None), CPU)
+        expected = activation(images.inputs(slice(None), CPU))
+        torch.testing.assert_close(kept, expected, rtol=0, atol=1e-3)
+
+
 class Raising(nn.Module):
     """Changes its input in place, as blocks with a sum at their end do."""
 

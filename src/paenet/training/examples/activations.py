@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.examples.data import Progress
+from paenet.training.examples.describing import digests
 from paenet.training.examples.sources import ActivationSource, ImageSource
 from paenet.training.machine import enough_memory, generator
 
 # Part of the key: raise it when the same stem would give other numbers.
-_VERSION = 1
+_VERSION = 2
 _PIECE = 1024  # images to a file, so that a pass that is killed goes on where it was
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -70,7 +71,8 @@ class Keeper:
             RunError: where the cache cannot be written or read.
         """
         pieces = math.ceil(len(images) / _PIECE)
-        folders = {name: self.folder / self._key(name, images) for name in stems}
+        computed = digests(stems)
+        folders = {name: self.folder / self._key(computed[name], images) for name in stems}
         files = {
             name: [
                 [folders[name] / f"{view}-{i}.npy" for i in range(pieces)] for view in range(views)
@@ -129,11 +131,11 @@ class Keeper:
             else:
                 yield images.varied(some, draw, device)
 
-    def _key(self, stem: str, images: ImageSource) -> str:
+    def _key(self, computed: str, images: ImageSource) -> str:
         return _digest(
             version=_VERSION,
             base=self.base,
-            stem=stem,
+            computed=computed,  # the base's fingerprint knows tensors, not what is done with them
             images=images.split.hash,
             view=images.view.said(),
             augment=asdict(images.augment),
