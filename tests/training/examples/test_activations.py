@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from paenet.training import RunError
 from paenet.training.examples import activations as keeping
 from paenet.training.examples.data import Split, View
 from paenet.training.examples.sources import ActivationSource, ImageSource
@@ -76,6 +78,37 @@ def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> 
     kept = keeper.keep({"a": stem}, images, 1)["a"].inputs(slice(None), CPU)
     with torch.inference_mode():
         assert torch.equal(kept, stem(images.inputs(slice(None), CPU)))
+
+
+def test_there_may_be_more_pieces_than_a_process_may_have_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")  # of POSIX alone
+    monkeypatch.setattr(keeping, "_PIECE", 1)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 1, Accelerator(cpu=True))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 50, hard))
+    try:
+        kept = keeper.keep({"a": nn.Flatten()}, images, 1)["a"].inputs(slice(None), CPU)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    expected = images.inputs(slice(None), CPU).flatten(1)
+    torch.testing.assert_close(kept, expected, rtol=0, atol=1e-3)
+
+
+def test_a_piece_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True))
+    for size in (1000, 10, 0):
+        keeper.keep({"a": nn.Flatten()}, images, 1)
+        (file,) = tmp_path.rglob("*.npy")
+        os.truncate(file, size)
+        with pytest.raises(RunError, match=r"cannot be read: .*; clear it \(pae cache clear\)$"):
+            keeper.keep({"a": nn.Flatten()}, images, 1)
+        file.unlink()
 
 
 def test_rows_of_activations_come_from_the_views_that_were_drawn() -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from paenet.errors import first_line
 from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.examples.data import Progress
@@ -186,15 +188,23 @@ def _write(file: Path, values: NDArray[Any]) -> None:
 def _opened(files: Sequence[Sequence[Path]]) -> ActivationSource:
     try:
         return ActivationSource([[_mapped(file) for file in view] for view in files])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise RunError(
-            f"{files[0][0].parent}: cannot be read: {error}; clear it (pae cache clear)"
+            f"{files[0][0].parent}: cannot be read: {first_line(error)}; clear it (pae cache clear)"
         ) from None
 
 
 def _mapped(file: Path) -> NDArray[Any]:
-    """A file's values, read where they are used; as a plain array, whose rows cost less to take."""
-    return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    """A file's values, read where they are used."""
+    with file.open("rb") as opened:
+        npy.read_magic(opened)
+        shape, _, kind = npy.read_array_header_1_0(opened)
+        start = opened.tell()
+    # By torch, which closes the file again; of NumPy's maps each holds a descriptor, and a system
+    # gives a process a thousand.
+    size = start + math.prod(shape) * kind.itemsize
+    held: NDArray[np.uint8] = torch.from_file(str(file), size=size, dtype=torch.uint8).numpy()
+    return held[start:].view(kind).reshape(shape)
 
 
 def _digest(**parts: Any) -> str:
