@@ -15,6 +15,7 @@ from paenet.training import RecipeError, RunError
 from paenet.training.algorithm.stemming import stems_to_try
 from paenet.training.examples import activations as keeping
 from tests.training import toys
+from tests.training.algorithm.test_pretraining import few
 from tests.training.conftest import Measure
 
 CPU = torch.device("cpu")
@@ -114,12 +115,33 @@ def test_with_little_room_there_are_fewer_views_and_fewer_stems(
 ) -> None:
     measure(lambda network: 0.2)
     task = toys.task("light", faces, stem="auto", goal={"at_least": 0.5, "missed": "keep"})
-    view = keeping.gigabytes((8,), 48)  # of the deepest: all of the network
-    run(faces, tmp_path, task, activations={"views": 4, "gigabytes": 3.5 * view})
+    view = keeping.gigabytes((8,), 48)  # after either of the deepest two
+    judged = keeping.gigabytes((8,), 36 + 36, exact=True)
+    most = 2 * judged + 5.5 * view
+    run(faces, tmp_path, task, activations={"views": 4, "gigabytes": most})
     kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
-    # The two deepest, each in a pass of its own; what the shallowest gives is too large.
-    assert kept.count(["0-0.npy", "1-0.npy", "2-0.npy"]) == 2
-    assert len(kept) == 4  # and for each what it is validated on; what is stored has no stem
+    # Four views and one, and for each what it is validated on; the shallowest gives too much.
+    assert sorted(kept) == [*3 * [["0-0.npy"]], [f"{view}-0.npy" for view in range(4)]]
+
+
+@pytest.mark.parametrize("stem", ["0", "auto"])
+def test_all_that_a_task_keeps_takes_no_more_than_the_limit(
+    stem: str, faces: Path, tmp_path: Path, measure: Measure
+) -> None:
+    measure(lambda network: 0.2)
+    budget = {"epochs": 1, "batch": 4, "rate": 0.003}
+    task = toys.task(
+        "light",
+        faces,
+        stem=stem,
+        goal={"at_least": 0.5, "missed": "keep"},
+        pretrain={"data": {"table": str(few(faces))}, "budget": budget},
+    )
+    for most in (2e-5, 1e-4, 2e-4):
+        folder = tmp_path / str(most)
+        run(faces, folder, task, activations={"views": 4, "gigabytes": most})
+        assert sum(np.load(path).nbytes for path in files(folder)) <= most * 1e9
+    assert files(folder)
 
 
 def test_a_task_may_ask_for_views_of_its_own(faces: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
     images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
     stems = {"a": nn.Conv2d(3, 2, 3).eval(), "b": nn.Flatten()}
     keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True))
-    kept = keeper.keep(stems, images, 3)
+    kept = keeper.keep(stems, images, {"a": 3, "b": 2})
     inputs = images.inputs(slice(None), CPU)
     with torch.no_grad():
         for view, shown in enumerate((inputs, inputs.flip(3))):
@@ -34,6 +34,7 @@ def test_what_is_kept_is_what_stems_make_of_the_images(tmp_path: Path) -> None:
                 assert piece.dtype == np.float16
                 assert np.allclose(piece, values, atol=2e-3)
     assert not np.array_equal(kept["a"].views[2][0], kept["a"].views[0][0])
+    assert len(kept["b"].views) == 2
     whole = kept["a"].inputs(slice(None), CPU)
     assert torch.equal(kept["b"].inputs(slice(None), CPU), whole.flatten(1))
 
@@ -46,7 +47,7 @@ def test_a_network_of_the_same_weights_that_computes_something_else_has_its_own(
     images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
     keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True), exact=exact)
     for activation in (nn.ReLU(), nn.Tanh(), nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)):
-        kept = keeper.keep({"a": activation}, images, 1)["a"].inputs(slice(None), CPU)
+        kept = keeper.keep({"a": activation}, images, {"a": 1})["a"].inputs(slice(None), CPU)
         expected = activation(images.inputs(slice(None), CPU))
         torch.testing.assert_close(kept, expected, rtol=0, atol=1e-3)
 
@@ -66,7 +67,10 @@ def test_a_stem_that_works_in_place_leaves_what_is_kept_of_the_one_before(
     images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
     stems = {"a": nn.Conv2d(3, 2, 3).eval(), "b": Raising()}
     keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True), exact=exact)
-    kept = {name: k.inputs(slice(None), CPU) for name, k in keeper.keep(stems, images, 1).items()}
+    kept = {
+        name: k.inputs(slice(None), CPU)
+        for name, k in keeper.keep(stems, images, {"a": 1, "b": 1}).items()
+    }
     torch.testing.assert_close(kept["b"], kept["a"] + 1, rtol=0, atol=4e-3)
 
 
@@ -75,7 +79,7 @@ def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> 
     images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
     stem = nn.Conv2d(3, 2, 3).eval()
     keeper = keeping.Keeper(tmp_path, "base", "bf16", 0, 5, Accelerator(cpu=True), exact=True)
-    kept = keeper.keep({"a": stem}, images, 1)["a"].inputs(slice(None), CPU)
+    kept = keeper.keep({"a": stem}, images, {"a": 1})["a"].inputs(slice(None), CPU)
     with torch.inference_mode():
         assert torch.equal(kept, stem(images.inputs(slice(None), CPU)))
 
@@ -91,7 +95,7 @@ def test_there_may_be_more_pieces_than_a_process_may_have_open_files(
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 50, hard))
     try:
-        kept = keeper.keep({"a": nn.Flatten()}, images, 1)["a"].inputs(slice(None), CPU)
+        kept = keeper.keep({"a": nn.Flatten()}, images, {"a": 1})["a"].inputs(slice(None), CPU)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     expected = images.inputs(slice(None), CPU).flatten(1)
@@ -103,11 +107,11 @@ def test_a_piece_that_was_cut_short_is_named(tmp_path: Path) -> None:
     images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
     keeper = keeping.Keeper(tmp_path, "base", "float32", 0, 2, Accelerator(cpu=True))
     for size in (1000, 10, 0):
-        keeper.keep({"a": nn.Flatten()}, images, 1)
+        keeper.keep({"a": nn.Flatten()}, images, {"a": 1})
         (file,) = tmp_path.rglob("*.npy")
         os.truncate(file, size)
         with pytest.raises(RunError, match=r"cannot be read: .*; clear it \(pae cache clear\)$"):
-            keeper.keep({"a": nn.Flatten()}, images, 1)
+            keeper.keep({"a": nn.Flatten()}, images, {"a": 1})
         file.unlink()
 
 

@@ -12,10 +12,11 @@ from paenet import packfile, packing
 from paenet.datasets import origins
 from paenet.packing import Pack
 from paenet.training.algorithm.checking import material_of
-from paenet.training.algorithm.feeding import stored
+from paenet.training.algorithm.feeding import Views, room, stored
 from paenet.training.algorithm.learning import learn
 from paenet.training.algorithm.reference import reference
 from paenet.training.algorithm.stages import forget_states
+from paenet.training.algorithm.stemming import can_share, stems_to_try
 from paenet.training.base import Base
 from paenet.training.errors import RunError
 from paenet.training.examples import Material, Split, make_task, open_split, output_digest
@@ -78,16 +79,19 @@ class _Addition:
         """Algorithm 1, and the file."""
         session, pack = self._session, self._pack
         goal = self._goal(material)
-        task = learn(session, pack, material, goal["threshold"], self._given()).freeze()
-        task.notes = self._notes(material, goal)
+        possible = can_share(session.method, self._plan)
+        stems = stems_to_try(self._plan.stem, pack, possible=possible)
+        views = room(session, material, pack, stems)
+        task = learn(session, pack, material, goal["threshold"], self._given(), views).freeze()
+        task.notes = self._notes(material, goal, views)
         if session.accelerator.is_main_process:
             packfile.write(pack, self._path, backbone=self._base.spec, about=self._base.about())
 
-    def _notes(self, material: Material, goal: dict[str, Any]) -> dict[str, Any]:
+    def _notes(self, material: Material, goal: dict[str, Any], views: Views) -> dict[str, Any]:
         """What a file tells of the task: what was wanted, and what is reached by what is stored."""
         session, plan = self._session, self._plan
         # Pruning by a ratio may have taken it below the goal.
-        judged = stored(session, material, self._pack, plan.name)
+        judged = stored(session, material, self._pack, plan.name, views)
         reached = material.measure(judged.network, material.val, judged.sources["val"])
         metric, threshold = material.task.metric, goal["threshold"]
         met = reached[metric]["value"] >= threshold

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from paenet.packing import Learner, Pack, seeded, weights_at, width_above, width_for
 from paenet.packing.widening import Builder
 from paenet.tasks import Task
+from paenet.training.algorithm.feeding import Views
 from paenet.training.algorithm.stages import TaskTraining
 from paenet.training.algorithm.stemming import NONE
 from paenet.training.algorithm.threshold import Threshold
@@ -29,7 +30,7 @@ class Attempt:
         threshold: of its stages.
         given: the state of the network that the pack was started from, where it is at hand.
         stem: of the learner.
-        stems: all that may be tried.
+        views: of each stem that is tried, see `room`.
 
     Attributes:
         training: of its learner.
@@ -45,14 +46,14 @@ class Attempt:
         threshold: Threshold,
         given: Mapping[str, Tensor] | None,
         stem: str | None,
-        stems: Sequence[str | None],
+        views: Views,
     ) -> None:
         plan, method = material.plan, session.method
         self._pack = pack
         self._seed = derive(session.recipe.seed, plan.name)
         self._stem = stem
         # The stages of an only attempt need no more than their own names.
-        self._suffix = "" if len(stems) == 1 else f"-{stem or NONE}"
+        self._suffix = "" if len(views) == 1 else f"-{stem or NONE}"
         self.key = ""
         self.widened = 0
         learner = pack.learn(
@@ -69,7 +70,6 @@ class Attempt:
         later = pack.base is not None
         if plan.start == "given" and given is not None and later:
             learner.warm_start(given)
-        possible = [name for name in stems if name is not None]
         self.training = TaskTraining(
             session,
             material,
@@ -78,7 +78,7 @@ class Attempt:
             plan.budget,
             self._seed,
             threshold,
-            possible,
+            views,
             from_zero=later and plan.start == "given" and given is None,
         )
 

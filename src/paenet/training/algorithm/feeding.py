@@ -38,22 +38,52 @@ class Feed:
     sources: Mapping[str, Source]
 
 
-def feed(
-    session: Session, material: Material, pack: Pack, learner: Learner, stems: Sequence[str]
-) -> Feed:
+Views = Mapping[str | None, int]
+"""How many views of each training image are kept after each stem that a task tries, in the order
+in which it tries them; none where it tries to do without a stem (None)."""
+
+
+def room(session: Session, material: Material, pack: Pack, stems: Sequence[str | None]) -> Views:
+    """As many views as all that a task keeps fits into `activations.gigabytes` with.
+
+    That is what each stem makes of the images to train on, those to start with included, and of
+    those that the task is validated and tested on.
+
+    Args:
+        stems: in the order in which they are tried; the first have the first choice.
+    """
+    limits, left = session.recipe.activations, session.recipe.activations.gigabytes
+    found = {} if set(stems) == {None} else pack.splits()  # a network without may have no graph
+    learnt = len(material.train) + len(material.pretrain or ())
+    judged = len(material.val) + (0 if material.pairs else len(material.test))
+    views: dict[str | None, int] = {}
+    for stem in stems:
+        views[stem] = 0
+        if stem is None:
+            continue
+        shape = found[stem].shape[1:]
+        beside, view = gigabytes(shape, judged, exact=True), gigabytes(shape, learnt)
+        count = min(material.plan.views or limits.views, int((left - beside) / view))
+        if count > 0:
+            views[stem] = count
+            left -= beside + count * view
+    return views
+
+
+def feed(session: Session, material: Material, pack: Pack, learner: Learner, views: Views) -> Feed:
     """A learner with `train` and `val`; what follows its stem, where there is room for activations.
 
     Args:
-        stems: which may be wanted later, and are computed in the same pass where there is room.
+        views: see `room`; of stems that are tried later they are computed in the same pass.
     """
     images = _images(session, train=material.train, val=material.val)
     if learner.split is None:
         return Feed(learner, images)
-    kept = _kept(session, material, pack, learner.split.name, stems, images)
+    kept = _kept(session, material, pack, learner.split.name, views, images)
     return Feed(learner, images) if kept is None else Feed(learner.halves()[1], kept)
 
 
-def stored(session: Session, material: Material, pack: Pack, name: str) -> Feed:
+def stored(session: Session, material: Material, pack: Pack, name: str, views: Views) -> Feed:
     """A task of a pack with `val` and `test`, to be judged to the last bit as it is stored.
 
     Its stem is the base's own, and need not be run again for images of which it is known what the
@@ -63,16 +93,15 @@ def stored(session: Session, material: Material, pack: Pack, name: str) -> Feed:
     place(network, session.accelerator.device)
     images = _images(session, val=material.val, test=material.test)
     stem = pack.tasks[name].stem
-    if stem is None or material.pairs is not None:  # pairs are images that it has to see
-        return Feed(network, images)
-    shape, count = pack.splits()[stem.name].shape[1:], sum(map(len, images.values()))
-    if gigabytes(shape, count, exact=True) > session.recipe.activations.gigabytes:
+    # Pairs are images that it has to see.
+    if stem is None or material.pairs is not None or views[stem.name] == 0:
         return Feed(network, images)
     backbone = network.get_submodule("backbone")
     first, rest = segments(backbone, images["val"].example(), [stem.name])
     keeper = _keeper(session, material, pack, exact=True)
+    modules, once, progress = {stem.name: first}, {stem.name: 1}, _progress(session, material)
     kept = {
-        split: keeper.keep({stem.name: first}, source, 1, _progress(session, material))[stem.name]
+        split: keeper.keep(modules, source, once, progress)[stem.name]
         for split, source in images.items()
     }
     return Feed(nn.Sequential(rest, network.get_submodule("head")).eval(), kept)
@@ -89,21 +118,20 @@ def _kept(
     material: Material,
     pack: Pack,
     stem: str,
-    stems: Sequence[str],
+    views: Views,
     images: dict[str, ImageSource],
 ) -> dict[str, ActivationSource] | None:
     """Activations for training and validation; None where there is no room for them."""
-    limits, found = session.recipe.activations, pack.splits()
     name, rows = material.plan.name, len(images["train"])
-    say = session.reporter.say
-    size = {split: gigabytes(found[split].shape[1:], rows) for split in (stem, *stems)}
-    views, wanted = _room(stem, size, material.plan.views or limits.views, limits.gigabytes)
-    if views == 0:
+    say, most = session.reporter.say, session.recipe.activations.gigabytes
+    if views[stem] == 0:
         say(
-            f"{name}: what stem {stem!r} makes of {rows:,} images takes more than "
-            f"activations.gigabytes ({limits.gigabytes:g}), so it is computed anew every time"
+            f"{name}: what stem {stem!r} makes of {rows:,} images does not fit into "
+            f"activations.gigabytes ({most:g}), so it is computed anew every time"
         )
         return None
+    found, tried = pack.splits(), list(views)
+    wanted = {split for split in tried[tried.index(stem) :] if views[split] > 0}
     chain = [split for split in found if split in wanted]
     backbone = pack.materialize(str(pack.base)).get_submodule("backbone").requires_grad_(False)
     parts = segments(backbone, images["train"].example(), chain)[:-1]
@@ -113,31 +141,14 @@ def _kept(
     kept = {}
     for split, source in images.items():
         keeper = _keeper(session, material, pack, exact=split != "train")
-        count = views if split == "train" else 1
-        kept[split] = keeper.keep(modules, source, count, _progress(session, material))[stem]
+        counts = {each: views[each] if split == "train" else 1 for each in chain}
+        kept[split] = keeper.keep(modules, source, counts, _progress(session, material))[stem]
     say(
         f"{name}: learns from what stem {stem!r} made of {rows:,} images "
         f"({size_of(kept['train']) / 1e9:.2g} GB are kept): {found[stem].work:.0%} of the "
         "network's work need not be done again"
     )
     return kept
-
-
-def _room(stem: str, size: Mapping[str, float], views: int, most: float) -> tuple[int, set[str]]:
-    """How many views of a stem there is room for, and the stems whose as many fit in beside them.
-
-    Args:
-        size: of one view after each stem, in gigabytes, in the order in which they are wanted.
-        views: that are wanted.
-        most: gigabytes that all may take.
-    """
-    views = min(views, int(most / size[stem]))
-    chosen, room = {stem}, most - views * size[stem]
-    for other, gigabytes_of_view in size.items():
-        if other != stem and views * gigabytes_of_view <= room:
-            chosen.add(other)
-            room -= views * gigabytes_of_view
-    return views, chosen
 
 
 def _keeper(session: Session, material: Material, pack: Pack, *, exact: bool) -> Keeper:

@@ -12,10 +12,10 @@ from paenet.packing import (
     Pack,
 )
 from paenet.training.algorithm.attempt import Attempt
+from paenet.training.algorithm.feeding import Views
 from paenet.training.algorithm.narrowing import narrow_to_goal
 from paenet.training.algorithm.pruning import prune_to_goal
 from paenet.training.algorithm.snapping import snap_to_goal
-from paenet.training.algorithm.stemming import can_share, stems_to_try
 from paenet.training.algorithm.threshold import Threshold
 from paenet.training.errors import GoalMissed
 from paenet.training.examples import Material
@@ -28,25 +28,27 @@ def learn(
     material: Material,
     goal: float,
     given: Mapping[str, Tensor] | None,
+    views: Views,
 ) -> Learner:
     """Learns one task to its goal in the free weights of `pack`; the caller freezes it.
 
     Args:
         goal: the least of its metric on validation that holds.
         given: the state of the network that the pack was started from, where it is at hand.
+        views: of each stem that is tried, see `room`.
 
     Raises:
         GoalMissed: where it is not, and the plan says to stop then.
     """
     plan, method = material.plan, session.method
-    stems = stems_to_try(plan.stem, pack, possible=can_share(method, plan))
-    for stem in stems:
+    *_, last = views
+    for stem in views:
         threshold = Threshold(goal, plan.goal.within or 0.0)
-        attempt = Attempt(session, pack, material, threshold, given, stem, stems)
+        attempt = Attempt(session, pack, material, threshold, given, stem, views)
         reached = attempt.train()
         if threshold.holds(reached):
             break
-        if stem != stems[-1]:
+        if stem != last:
             attempt.give_up()
     training, key = attempt.training, attempt.key
     if not threshold.holds(reached):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from paenet.packing import Learner, Pack
-from paenet.training.algorithm.feeding import Feed, feed
+from paenet.training.algorithm.feeding import Feed, Views, feed
 from paenet.training.algorithm.threshold import Threshold
 from paenet.training.errors import RunError
 from paenet.training.examples import Material, place
@@ -39,7 +40,7 @@ class TaskTraining:
     Args:
         budget: of its stages; a network that goals are measured against has its own.
         seed: of order, augmentation and criterion.
-        stems: which may be wanted after its own, see `feed`.
+        views: of each stem that is tried, see `room`.
         threshold: that stages are judged by; None for a network that goals are measured against.
         from_zero: free weights begin at zero, though the plan would have them begin elsewhere.
     """
@@ -53,7 +54,7 @@ class TaskTraining:
         budget: Budget,
         seed: int,
         threshold: Threshold | None = None,
-        stems: Sequence[str] = (),
+        views: Views = MappingProxyType({}),
         from_zero: bool = False,
     ) -> None:
         self.session = session
@@ -66,7 +67,7 @@ class TaskTraining:
         self._reached: float | None = None
         self.learner = learner
         self._pack = pack
-        self._stems = stems
+        self._views = views
         self._place()
 
     def stage(self, key: str, epochs: float, rate: float, *, estimate: bool = False) -> float:
@@ -249,7 +250,7 @@ class TaskTraining:
     @cached_property
     def _feed(self) -> Feed:
         """What is trained and with what; made when it is first needed, for a stem costs a pass."""
-        return feed(self.session, self.material, self._pack, self.learner, self._stems)
+        return feed(self.session, self.material, self._pack, self.learner, self._views)
 
     def _reshaped(self) -> None:
         self.__dict__.pop("_feed", None)  # of the network as it was

@@ -58,7 +58,7 @@ class Keeper:
         self,
         stems: Mapping[str, nn.Module],
         images: ImageSource,
-        views: int,
+        views: Mapping[str, int],
         progress: Progress | None = None,
     ) -> dict[str, ActivationSource]:
         """What each of some stems makes of images; computed in one pass where it is not there.
@@ -66,7 +66,8 @@ class Keeper:
         Args:
             stems: by name, from the shallowest on; each continues from the one before.
             images: what they see.
-            views: of each image: as it is, mirrored where training mirrors, then augmented.
+            views: of each image after each stem, at least one: as it is, mirrored where training
+                mirrors, then augmented.
             progress: told while images are computed.
 
         Raises:
@@ -77,18 +78,20 @@ class Keeper:
         folders = {name: self.folder / self._key(computed[name], images) for name in stems}
         files = {
             name: [
-                [folders[name] / f"{view}-{i}.npy" for i in range(pieces)] for view in range(views)
+                [folders[name] / f"{view}-{i}.npy" for i in range(pieces)]
+                for view in range(views[name])
             ]
             for name in stems
         }
         if self.accelerator.is_main_process:
-            for view in range(views):
+            most = max(views.values())
+            for view in range(most):
                 for i in range(pieces):
-                    wanted = {name: files[name][view][i] for name in stems}
+                    wanted = {name: files[name][view][i] for name in stems if view < views[name]}
                     rows = np.arange(i * _PIECE, min((i + 1) * _PIECE, len(images)))
                     self._complete(stems, wanted, self._shown(images, view, rows))
                     if progress is not None:
-                        progress(view * len(images) + int(rows[-1]) + 1, views * len(images))
+                        progress(view * len(images) + int(rows[-1]) + 1, most * len(images))
         self.accelerator.wait_for_everyone()
         return {name: _opened(files[name]) for name in stems}
 
