@@ -119,9 +119,9 @@ def test_with_little_room_there_are_fewer_views_and_fewer_stems(
     judged = keeping.gigabytes((8,), 36 + 36, exact=True)
     most = 2 * judged + 5.5 * view
     run(faces, tmp_path, task, activations={"views": 4, "gigabytes": most})
-    kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
+    kept = sorted(len(list(folder.iterdir())) for folder in folders(tmp_path))
     # Four views and one, and for each what it is validated on; the shallowest gives too much.
-    assert sorted(kept) == [*3 * [["0-0.npy"]], [f"{view}-0.npy" for view in range(4)]]
+    assert kept == [1, 1, 1, 4]
 
 
 @pytest.mark.parametrize("stem", ["0", "auto"])
@@ -147,8 +147,7 @@ def test_all_that_a_task_keeps_takes_no_more_than_the_limit(
 def test_a_task_may_ask_for_views_of_its_own(faces: Path, tmp_path: Path) -> None:
     task = toys.task("light", faces, stem="0", views=3)
     run(faces, tmp_path, task, activations={"views": 1})
-    kept = [sorted(path.name for path in folder.iterdir()) for folder in folders(tmp_path)]
-    assert sorted(kept) == [["0-0.npy"], ["0-0.npy"], ["0-0.npy", "1-0.npy", "2-0.npy"]]
+    assert sorted(len(list(folder.iterdir())) for folder in folders(tmp_path)) == [1, 1, 3]
 
 
 def test_a_full_disk_is_told_with_the_mend(

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from paenet.datasets import Augment
 from paenet.training import RunError
 from paenet.training.examples import activations as keeping
 from paenet.training.examples.data import Split, View
@@ -72,6 +73,23 @@ def test_a_stem_that_works_in_place_leaves_what_is_kept_of_the_one_before(
         for name, k in keeper.keep(stems, images, {"a": 1, "b": 1}).items()
     }
     torch.testing.assert_close(kept["b"], kept["a"] + 1, rtol=0, atol=4e-3)
+
+
+def test_only_views_that_vary_are_made_anew_for_another_seed_or_augmentation(
+    tmp_path: Path,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    split, view = Split(pixels, None, hash="h"), View(8, 127.5, 128.0)
+    found = []
+    for seed, varied in ((0, Augment()), (1, Augment()), (0, Augment(grey=0.9))):
+        keeper = keeping.Keeper(tmp_path, "base", "float32", seed, 2, Accelerator(cpu=True))
+        images = ImageSource(split, view, varied)
+        found.append(keeper.keep({"a": nn.Flatten()}, images, {"a": 3})["a"].views[2][0])
+        assert len(list(tmp_path.rglob("*.npy"))) == 2 + len(found)
+    assert all(not np.array_equal(found[0], other) for other in found[1:])
+    images = ImageSource(split, view, Augment(flip=0))  # nothing is mirrored
+    keeper.keep({"a": nn.Flatten()}, images, {"a": 2})
+    assert len(list(tmp_path.rglob("*.npy"))) == 2 + len(found) + 1
 
 
 def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> None:

@@ -76,22 +76,22 @@ class Keeper:
         pieces = math.ceil(len(images) / _PIECE)
         computed = digests(stems)
         folders = {name: self.folder / self._key(computed[name], images) for name in stems}
+        called = [self._called(view, images) for view in range(max(views.values()))]
         files = {
             name: [
                 [folders[name] / f"{view}-{i}.npy" for i in range(pieces)]
-                for view in range(views[name])
+                for view in called[: views[name]]
             ]
             for name in stems
         }
         if self.accelerator.is_main_process:
-            most = max(views.values())
-            for view in range(most):
+            for view in range(len(called)):
                 for i in range(pieces):
                     wanted = {name: files[name][view][i] for name in stems if view < views[name]}
                     rows = np.arange(i * _PIECE, min((i + 1) * _PIECE, len(images)))
                     self._complete(stems, wanted, self._shown(images, view, rows))
                     if progress is not None:
-                        progress(view * len(images) + int(rows[-1]) + 1, most * len(images))
+                        progress(view * len(images) + int(rows[-1]) + 1, len(called) * len(images))
         self.accelerator.wait_for_everyone()
         return {name: _opened(files[name]) for name in stems}
 
@@ -131,10 +131,17 @@ class Keeper:
             some = rows[start : start + self.batch]
             if view == 0:
                 yield images.inputs(some, device)
-            elif view == 1 and images.augment.flip > 0:
+            elif not _varies(view, images):
                 yield images.inputs(some, device).flip(3)
             else:
                 yield images.varied(some, draw, device)
+
+    def _called(self, view: int, images: ImageSource) -> str:
+        """What a view's files are called: those that vary by what they are drawn from, too."""
+        if not _varies(view, images):
+            return str(view)
+        drawn = _digest(seed=self.seed, augment=asdict(images.augment))
+        return f"{view}-{drawn[:16]}"
 
     def _key(self, computed: str, images: ImageSource) -> str:
         return _digest(
@@ -143,10 +150,8 @@ class Keeper:
             computed=computed,  # the base's fingerprint knows tensors, not what is done with them
             images=images.split.hash,
             view=images.view.said(),
-            augment=asdict(images.augment),
             precision="exact" if self.exact else self.precision,
-            seed=self.seed,
-            batch=self.batch,
+            batch=self.batch,  # on which the last bits depend
         )
 
 
@@ -158,6 +163,11 @@ def gigabytes(shape: Sequence[int], images: int, *, exact: bool = False) -> floa
         exact: see `Keeper`.
     """
     return (4 if exact else 2) * math.prod(shape) * images / 1e9
+
+
+def _varies(view: int, images: ImageSource) -> bool:
+    """Whether a view is drawn; the others are of images as they are, and mirrored."""
+    return view > 1 or (view == 1 and images.augment.flip == 0)
 
 
 def size_of(source: ActivationSource) -> int:
