@@ -15,7 +15,7 @@ from paenet.datasets import Augment
 from paenet.training import RunError
 from paenet.training.examples import activations as keeping
 from paenet.training.examples.data import Split, View
-from paenet.training.examples.sources import ActivationSource, ImageSource
+from paenet.training.examples.sources import ActivationSource, ImageSource, laid_out
 
 CPU = torch.device("cpu")
 
@@ -100,6 +100,57 @@ def test_what_networks_are_judged_on_is_kept_to_the_last_bit(tmp_path: Path) -> 
     kept = keeper.keep({"a": stem}, images, {"a": 1})["a"].inputs(slice(None), CPU)
     with torch.inference_mode():
         assert torch.equal(kept, stem(images.inputs(slice(None), CPU)))
+
+
+def chain() -> dict[str, nn.Module]:
+    """Parts of a network that change layouts, and the values that they are given."""
+    torch.manual_seed(0)
+    first, second = nn.Conv2d(3, 8, 3).eval(), nn.Conv2d(8, 4, 3).eval()
+    shuffled = nn.Sequential(first, nn.Flatten(), nn.Unflatten(1, (8, 6, 6)))
+    return {"a": shuffled, "b": Raising(), "c": second, "d": nn.Flatten()}
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_is_kept_of_a_shallower_stem_changes_nothing(
+    exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_PIECE", 4)
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    found = []
+    for name, before in (("without", []), ("with", ["a", "b", "c"])):
+        folder = tmp_path / name
+        keeper = keeping.Keeper(folder, "base", "float32", 0, 3, Accelerator(cpu=True), exact=exact)
+        for each in before:
+            keeper.keep(chain(), images, {each: 1})
+        found.append(keeper.keep(chain(), images, {"d": 1})["d"].inputs(slice(None), CPU))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 1, 1), (2, 1, 3, 3), (1, 8, 3, 3), (2, 3, 4, 5), (2, 8)])
+def test_values_are_laid_out_alike_whatever_order_they_come_in(shape: tuple[int, ...]) -> None:
+    values = torch.rand(shape)
+    orders = [values, values.flip(-1).flip(-1), values.transpose(0, -1).clone().transpose(0, -1)]
+    if len(shape) == 4:
+        orders.append(values.contiguous(memory_format=torch.channels_last))
+    found = [laid_out(order) for order in orders]
+    assert len({each.stride() for each in found}) == 1
+    assert all(torch.equal(each, values) for each in found)
+
+
+def test_what_is_kept_exactly_of_a_shallower_stem_is_where_a_deeper_one_begins(
+    tmp_path: Path,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = ImageSource(Split(pixels, None, hash="h"), View(8, 127.5, 128.0))
+    keeper = keeping.Keeper(tmp_path, "base", "bf16", 0, 2, Accelerator(cpu=True), exact=True)
+    keeper.keep(chain(), images, {"b": 1})
+    ran: list[str] = []
+    parts = chain()
+    for name, part in parts.items():
+        part.register_forward_hook(lambda *_, name=name: ran.append(name))
+    keeper.keep(parts, images, {"d": 1})
+    assert ran == 3 * ["c", "d"]
 
 
 def test_there_may_be_more_pieces_than_a_process_may_have_open_files(

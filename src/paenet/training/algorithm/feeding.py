@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import nn
 
-from paenet.packing import Learner, Pack, segments
+from paenet.packing import Learner, Pack, Traced
 from paenet.training.examples import (
     ActivationSource,
     ImageSource,
@@ -97,13 +97,14 @@ def stored(session: Session, material: Material, pack: Pack, name: str, views: V
     if stem is None or material.pairs is not None or views[stem.name] == 0:
         return Feed(network, images)
     backbone = network.get_submodule("backbone")
-    first, rest = segments(backbone, images["val"].example(), [stem.name])
-    keeper = _keeper(session, material, pack, exact=True)
-    modules, once, progress = {stem.name: first}, {stem.name: 1}, _progress(session, material)
+    traced = Traced(backbone, images["val"].example())
+    parts = _parts(session, traced, _up_to(stem.name, traced))
+    keeper, progress = _keeper(session, material, pack, exact=True), _progress(session, material)
     kept = {
-        split: keeper.keep(modules, source, once, progress)[stem.name]
+        split: keeper.keep(parts, source, {stem.name: 1}, progress)[stem.name]
         for split, source in images.items()
     }
+    rest = traced.after(stem.name, backbone)
     return Feed(nn.Sequential(rest, network.get_submodule("head")).eval(), kept)
 
 
@@ -134,21 +135,35 @@ def _kept(
     wanted = {split for split in tried[tried.index(stem) :] if views[split] > 0}
     chain = [split for split in found if split in wanted]
     backbone = pack.materialize(str(pack.base)).get_submodule("backbone").requires_grad_(False)
-    parts = segments(backbone, images["train"].example(), chain)[:-1]
-    modules = dict(zip(chain, parts, strict=True))
-    for part in parts:
-        place(part.eval(), session.accelerator.device)
+    traced = Traced(backbone, images["train"].example())
     kept = {}
     for split, source in images.items():
-        keeper = _keeper(session, material, pack, exact=split != "train")
-        counts = {each: views[each] if split == "train" else 1 for each in chain}
-        kept[split] = keeper.keep(modules, source, counts, _progress(session, material))[stem]
+        exact = split != "train"
+        # Where it is exact, it goes on from what is kept of any place before.
+        parts = _parts(session, traced, _up_to(chain[-1], traced) if exact else chain)
+        keeper = _keeper(session, material, pack, exact=exact)
+        counts = {each: 1 if exact else views[each] for each in chain}
+        kept[split] = keeper.keep(parts, source, counts, _progress(session, material))[stem]
     say(
         f"{name}: learns from what stem {stem!r} made of {rows:,} images "
         f"({size_of(kept['train']) / 1e9:.2g} GB are kept): {found[stem].work:.0%} of the "
         "network's work need not be done again"
     )
     return kept
+
+
+def _up_to(stem: str, traced: Traced) -> list[str]:
+    """Every place at which a network can be split, up to one of them."""
+    names = list(traced.splits)
+    return names[: names.index(stem) + 1]
+
+
+def _parts(session: Session, traced: Traced, names: Sequence[str]) -> dict[str, nn.Module]:
+    """A network up to the last of some splits, in the parts that end at them."""
+    parts: dict[str, nn.Module] = dict(zip(names, traced.segments(names)[:-1], strict=True))
+    for part in parts.values():
+        place(part.eval(), session.accelerator.device)
+    return parts
 
 
 def _keeper(session: Session, material: Material, pack: Pack, *, exact: bool) -> Keeper:

@@ -23,7 +23,7 @@ from paenet.files import replacing
 from paenet.training.errors import RunError
 from paenet.training.examples.data import Progress
 from paenet.training.examples.describing import digests
-from paenet.training.examples.sources import ActivationSource, ImageSource
+from paenet.training.examples.sources import ActivationSource, ImageSource, laid_out
 from paenet.training.machine import enough_memory, generator
 
 # Part of the key: raise it when the same stem would give other numbers.
@@ -64,10 +64,11 @@ class Keeper:
         """What each of some stems makes of images; computed in one pass where it is not there.
 
         Args:
-            stems: by name, from the shallowest on; each continues from the one before.
+            stems: by name, from the shallowest on; each continues from the one before. Of those
+                that are not to be kept, what is kept exactly is where deeper ones begin.
             images: what they see.
-            views: of each image after each stem, at least one: as it is, mirrored where training
-                mirrors, then augmented.
+            views: of each image after the stems that are to be kept, at least one: as it is,
+                mirrored where training mirrors, then augmented.
             progress: told while images are computed.
 
         Raises:
@@ -78,30 +79,39 @@ class Keeper:
         folders = {name: self.folder / self._key(computed[name], images) for name in stems}
         called = [self._called(view, images) for view in range(max(views.values()))]
         files = {
-            name: [
-                [folders[name] / f"{view}-{i}.npy" for i in range(pieces)]
-                for view in called[: views[name]]
-            ]
+            name: [[folders[name] / f"{view}-{i}.npy" for i in range(pieces)] for view in called]
             for name in stems
         }
         if self.accelerator.is_main_process:
             for view in range(len(called)):
                 for i in range(pieces):
-                    wanted = {name: files[name][view][i] for name in stems if view < views[name]}
+                    there = {name: files[name][view][i] for name in stems}
+                    wanted = [name for name in stems if view < views.get(name, 0)]
                     rows = np.arange(i * _PIECE, min((i + 1) * _PIECE, len(images)))
-                    self._complete(stems, wanted, self._shown(images, view, rows))
+                    self._complete(stems, wanted, there, self._shown(images, view, rows))
                     if progress is not None:
                         progress(view * len(images) + int(rows[-1]) + 1, len(called) * len(images))
         self.accelerator.wait_for_everyone()
-        return {name: _opened(files[name]) for name in stems}
+        return {name: _opened(files[name][:count]) for name, count in views.items()}
 
     def _complete(
-        self, stems: Mapping[str, nn.Module], files: Mapping[str, Path], shown: Iterator[Tensor]
+        self,
+        stems: Mapping[str, nn.Module],
+        wanted: Sequence[str],
+        files: Mapping[str, Path],
+        shown: Iterator[Tensor],
     ) -> None:
-        """Writes those of some files that are missing."""
-        missing = [name for name, file in files.items() if not file.exists()]
+        """Writes the files of those stems that are wanted and missing."""
+        missing = [name for name in wanted if not files[name].exists()]
         if not missing:
             return
+        names = list(stems)
+        before = names[: names.index(missing[0])]
+        start = next((name for name in reversed(before) if files[name].exists()), None)
+        # What is rounded would have results depend on what the cache holds.
+        if start is not None and self.exact:
+            shown = self._kept(files[start])
+            stems = {name: stems[name] for name in names[names.index(start) + 1 :]}
         found: dict[str, list[NDArray[Any]]] = {name: [] for name in missing}
         for inputs in shown:
             for name, values in self._computed(stems, inputs, missing[-1]):
@@ -118,10 +128,16 @@ class Keeper:
             # Anew for each: where this yields, inference mode ends, and takes autocast along.
             half = nullcontext() if self.exact else self.accelerator.autocast()
             with half, enough_memory(f"stem {name!r} on batches of {self.batch} images"):
-                inputs = stem(inputs)
+                inputs = laid_out(stem(inputs)) if self.exact else stem(inputs)
             yield name, inputs
             if name == last:
                 return
+
+    def _kept(self, file: Path) -> Iterator[Tensor]:
+        """What a file holds, in the batches in which it was computed."""
+        source = _opened([[file]])
+        for start in range(0, len(source), self.batch):
+            yield source.inputs(slice(start, start + self.batch), self.accelerator.device)
 
     def _shown(self, images: ImageSource, view: int, rows: NDArray[np.int64]) -> Iterator[Tensor]:
         """One view of some rows, in batches."""

@@ -98,6 +98,15 @@ class ActivationSource:
             self.views[view][row // length][row % length]
             for view, row in zip(views, rows, strict=True)
         ]
-        values = torch.from_numpy(np.stack(found)).to(device)
-        stem_gives = torch.channels_last if values.dim() == 4 else torch.contiguous_format
-        return values.to(torch.float32, memory_format=stem_gives)
+        return laid_out(torch.from_numpy(np.stack(found)).to(device))
+
+
+def laid_out(values: Tensor) -> Tensor:
+    """A copy in float32, in the order in which stems give values."""
+    order = torch.channels_last if values.dim() == 4 else torch.contiguous_format
+    # Where sides are of one pixel, `to` would leave the strides, by which torch chooses how it
+    # computes.
+    found = torch.empty(
+        values.shape, dtype=torch.float32, device=values.device, memory_format=order
+    )
+    return found.copy_(values)
