@@ -1,7 +1,7 @@
 """A network as a graph, with the shapes that an example takes on its way through."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from paenet.errors import first_line
 from paenet.packing.errors import PackingError
 from paenet.packing.layout import PACKABLE, PRIVATE
 from paenet.packing.tracing.changing import ANEW, Changing
+from paenet.packing.tracing.copying import copy_changed, memory_of
 from paenet.packing.tracing.shaping import shaped, shaped_call
 
 
@@ -78,9 +79,10 @@ class _Recorder(fx.Interpreter):
     other strides or another type.
     """
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, constants: Iterable[str]) -> None:
         super().__init__(module)
         self.values: list[Any] = []
+        self._copies = {name: module.get_buffer(name).clone() for name in constants}
         self._numbers: dict[StorageWeakRef, int] = {}
 
     def run_node(self, n: fx.Node) -> Any:
@@ -93,11 +95,16 @@ class _Recorder(fx.Interpreter):
         self.values.append(_sketch(value))
         if given and _may_be_view(n, self.submodules):
             for tensor in _tensors(value):
-                self._numbers.setdefault(_memory(tensor), self._number(given[0]))
+                self._numbers.setdefault(memory_of(tensor), self._number(given[0]))
         changed = [t for t, version in zip(given, versions, strict=True) if t._version != version]
         n.meta["memory"] = frozenset(map(self._number, _tensors(value)))
         n.meta["changes"] = frozenset(map(self._number, changed))
         return value
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """A tensor by its name; of a constant, a copy that may be changed."""
+        copy = self._copies.get(target)
+        return super().get_attr(target, args, kwargs) if copy is None else copy
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         """What a layer returns; only as large as that, where torch's own layer need not be run."""
@@ -112,7 +119,7 @@ class _Recorder(fx.Interpreter):
         return super().call_function(target, args, kwargs) if found is None else found
 
     def _number(self, tensor: Tensor) -> int:
-        return self._numbers.setdefault(_memory(tensor), len(self._numbers))
+        return self._numbers.setdefault(memory_of(tensor), len(self._numbers))
 
 
 # These copy in one order of the axes in memory and not in the other, or of one type of numbers.
@@ -127,10 +134,6 @@ def _may_be_view(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return isinstance(modules.get(str(node.target)), nn.Flatten)
     return getattr(node.target, "__name__", node.target) in _MAY_BE_VIEWS
-
-
-def _memory(tensor: Tensor) -> StorageWeakRef:
-    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
 
 
 class _Tracer(fx.Tracer):
@@ -157,17 +160,18 @@ def record(network: nn.Module, example: Tensor) -> Recording:
     # Inference mode has no versions, by which the recorder sees what is changed in place.
     with _evaluating(network), torch.inference_mode(False):
         graph = _trace(network)
-        recorder = _Recorder(graph)
-        example = example.clone()  # the network may change it
         weight = next((p for p in network.parameters() if p.is_floating_point()), example)
         if example.is_floating_point():
             example = example.to(weight.device, weight.dtype)
         constants = {n: t for n, t in graph._buffers.items() if t is not None}
         for name, constant in constants.items():
             graph._buffers[name] = constant.to(weight.device)
+        made = {n: t for n, t in constants.items() if not hasattr(network, n)}
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                recorder.run(example)
+                values = _run(graph, example, made)
+                if copy_changed(graph, made):
+                    values = _run(graph, example, made)
         except Exception as error:
             raise PackingError(
                 f"the network cannot run on an example of shape {list(example.shape)} "
@@ -176,7 +180,14 @@ def record(network: nn.Module, example: Tensor) -> Recording:
     layers: dict[str, nn.Module] = {
         n: m for n, m in network.named_modules() if isinstance(m, PACKABLE + PRIVATE)
     }
-    return Recording(list(graph.graph.nodes), recorder.values, graph, constants, layers)
+    return Recording(list(graph.graph.nodes), values, graph, constants | made, layers)
+
+
+def _run(graph: fx.GraphModule, example: Tensor, constants: Iterable[str]) -> list[Any]:
+    """The value of every node on a copy of `example`: the network may change what it is given."""
+    recorder = _Recorder(graph, constants)
+    recorder.run(example.clone())
+    return recorder.values
 
 
 def _trace(network: nn.Module) -> fx.GraphModule:
