@@ -169,6 +169,38 @@ def test_a_sum_into_a_tensor_changes_it_whatever_else_it_is_called(stem: str) ->
         torch.testing.assert_close(fused[name], answer, rtol=1e-5, atol=1e-5)
 
 
+class ChangedLast(nn.Module):
+    """Changes what it returns after it was last read, and a constant that it makes."""
+
+    def __init__(self, _: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.last(self.first(x))).mean((2, 3))
+        shift = torch.ones(6)
+        shift += y.mean(0)
+        y.add_(shift)
+        nn.functional.relu(y, inplace=True)
+        return y
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_what_changes_a_tensor_by_the_way_is_part_of_the_network(backend: Any) -> None:
+    if backend == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
+    pack = packed(ChangedLast)
+    stems = {"identity": None, "gender": "first", "age": "last"}
+    for name, stem in stems.items():
+        pack.learn(name, head=head(), stem=stem).freeze()
+    engine = Engine(pack, backend=backend, dtype="float32")
+    for _ in range(2):
+        for name, answer in engine(images()).items():
+            expected = alone(pack, name, images())
+            torch.testing.assert_close(answer, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_text_is_one_name_and_not_its_letters() -> None:
     pack = packed(batch_norm)
     for name in ("a", "b", "ab"):

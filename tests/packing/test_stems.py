@@ -127,6 +127,61 @@ def test_segments_after_one_another_compute_what_the_network_does(builder: Build
     assert torch.equal(x, network(images()))
 
 
+class ChangedLast(nn.Module):
+    """Changes what it returns, by another name or after it was last read."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.first, self.last, self.how = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 3), how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        x.mul_(2)
+        y = self.last(x).mean((2, 3))
+        functional.relu(y, inplace=True)
+        if self.how == "view":
+            y[:, 1:].sub_(1)
+        elif self.how == "other name":
+            other = y
+            other += x.mean()
+        elif self.how == "of a view":
+            viewed = y.view(-1, 2, 3)
+            y.add_(1)
+            return viewed.flatten(1)
+        elif self.how == "not returned":
+            doubled = y * 2
+            y.add_(1)
+            return doubled
+        return y
+
+
+CHANGED_LAST = ["method", "view", "other name", "of a view", "not returned"]
+
+
+@pytest.mark.parametrize("how", CHANGED_LAST)
+def test_what_is_returned_is_changed_once_and_after_the_last_split(how: str) -> None:
+    network = ChangedLast(how).eval()
+    traced = Traced(network, images(1))
+    assert list(traced.splits) == ["first", *(["last"] if how != "other name" else [])]
+    for count in range(len(traced.splits) + 1):
+        x = images()
+        for part in traced.segments(list(traced.splits)[:count]):
+            x = part(x)
+        assert torch.equal(x, network(images()))
+
+
+@pytest.mark.parametrize("how", CHANGED_LAST)
+def test_halves_of_a_network_that_changes_what_it_returns_compute_what_it_does(how: str) -> None:
+    pack = packed(lambda _: ChangedLast(how))
+    pack.learn("identity", head=head()).freeze()
+    for name in pack.stems():
+        learner = pack.learn("gender", head=head(), stem=name)
+        stem, rest = learner.halves()
+        kept = stem(images())
+        for _ in range(2):  # what is kept stays as it was
+            assert torch.equal(rest.eval()(kept), learner.eval()(images()))
+
+
 def test_segments_share_the_layers_of_the_network() -> None:
     network = Blocks()
     stem, rest = segments(network, images(1), ["first"])

@@ -183,8 +183,8 @@ class Traced:
             raise PackingError(
                 f"stems {list(names)} do not follow one another from input to output"
             )
-        start, result = self._outermost()
-        ends = [*(self._ends[name] for name in names), result]
+        start, output = self._outermost()
+        ends = [*(self._ends[name] for name in names), output]
         root = self._root(network)
         return [self._segment(root, *places) for places in pairwise([start, *ends])]
 
@@ -197,12 +197,13 @@ class Traced:
         """The nodes of the network's input and output."""
         nodes = self._recording.nodes
         start = next(node for node in nodes if node.op == "placeholder")
-        result = next(node for node in nodes if node.op == "output").args[0]
+        output = next(node for node in nodes if node.op == "output")
+        result = output.args[0]
         if not isinstance(result, fx.Node):
             raise PackingError(
                 f"the network returns a {type(result).__name__}; it must be one tensor"
             )
-        return start, result
+        return start, output
 
     def _root(self, network: nn.Module | None) -> Root:
         """What the nodes call, in the recorded network or in another of its kind."""
@@ -211,7 +212,11 @@ class Traced:
         return _named(network, self._recording)
 
     def _segment(self, root: Root, start: fx.Node, end: fx.Node) -> fx.GraphModule:
-        """What runs after `start` up to `end`, as a module of one input."""
+        """What runs after `start` up to `end`, as a module of one input.
+
+        It returns the value of `end`: as the network returns it, where that is its output; else as
+        it is there, and what changes it later belongs to what follows.
+        """
         graph = fx.Graph()
         copies = {start: graph.placeholder("x")}
         copies[start].meta |= {key: start.meta[key] for key in ("shape", "memory")}
@@ -221,12 +226,23 @@ class Traced:
                 copies[node] = graph.node_copy(node, copied)
             return copies[node]
 
+        result, last = self._result(end)
         nodes = self._recording.nodes
-        for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1]:
+        for node in nodes[nodes.index(start) + 1 : last + 1]:
             if node.op != "placeholder":
                 copied(node)
-        graph.output(copies[end])
+        graph.output(copies[result])
         return fx.GraphModule(root, graph)
+
+    def _result(self, end: fx.Node) -> tuple[fx.Node, int]:
+        """The node whose value a segment returns, and the place of the last that it needs."""
+        nodes = self._recording.nodes
+        if end.op != "output":
+            return end, nodes.index(end)
+        (result,) = end.all_input_nodes
+        memory = result.meta["memory"]
+        changes = [i for i, node in enumerate(nodes) if memory & node.meta["changes"]]
+        return result, max([nodes.index(result), *changes])
 
 
 def _named(network: nn.Module, recording: Recording) -> dict[str, Any]:
