@@ -182,6 +182,22 @@ def test_int8_keeps_the_answers_near_and_shrinks_the_weights(tmp_path: Path) -> 
     assert OnnxNetwork(small).facts["tasks"]["a"]["fingerprint"] == pack.fingerprint("a")
 
 
+def test_int8_overflows_on_no_processor(tmp_path: Path) -> None:
+    """Products of large activations by large weights, two of which are summed in 16 bits."""
+    blur = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        blur[0].weight.fill_(0.05)
+        blur[0].bias.zero_()
+    pack = Pack(blur, example=torch.zeros(1, 3, 8, 8))
+    pack.learn("mean", head=nn.Identity()).freeze()
+    bright = torch.linspace(0.9, 1, 16).reshape(16, 1, 1, 1).expand(16, 3, 8, 8)
+    export_onnx(pack, tmp_path / "m.onnx", calibrate=bright)
+    found = OnnxNetwork(tmp_path / "m.onnx")(bright)["mean"]
+    torch.testing.assert_close(
+        found, Engine(pack, dtype="float32")(bright)["mean"], rtol=0.03, atol=0
+    )
+
+
 def _wide(width: float = 1.0) -> nn.Module:
     channels = round(64 * width)
     return nn.Sequential(
