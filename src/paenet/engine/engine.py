@@ -34,8 +34,9 @@ class Engine:
         source: a pack, or the path of a `.pae` file.
         tasks: those that are wanted, in the order of the answers, or one name; all by default.
         fold: fold norms into the layers before them. Answers then agree with each task's own
-            network to about 1e-5; without folding, in float32, bit for bit (both in
-            channels-last order, same device, threads and batch).
+            network to about 1e-5 (to about 1e-3 of the largest on NVIDIA GPUs, where torch
+            convolves in TF32 unless `torch.backends.cudnn.allow_tf32` is False); without folding,
+            in float32, bit for bit (both in channels-last order, same device, threads and batch).
         dtype: what is computed in; `auto` takes bfloat16 where the device gains by it.
         prepack: have the processor's convolutions and what follows them run as oneDNN runs them
             best, where norms are folded. `network` can then be called, but for `torch.compile` and
