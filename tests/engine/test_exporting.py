@@ -225,6 +225,11 @@ def test_an_engine_on_onnxruntime_answers_as_one_on_torch(file: Path) -> None:
         engine(torch.zeros(2, 3, 9, 8))
 
 
+def test_threads_are_told_to_rest_after_an_answer(model: Path) -> None:
+    options = OnnxNetwork(model)._session.get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
+
 def test_torch_exports_what_a_task_materialises_to(pack: Pack) -> None:
     network = pack.materialize("gender")
     batch = torch.export.Dim("batch", min=1, max=64)

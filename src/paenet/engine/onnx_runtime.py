@@ -35,6 +35,8 @@ class OnnxNetwork(nn.Module):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
         options.log_severity_level = 3  # errors
+        # Its threads would go on spinning after a call, and take processors from what comes next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         name = "the model" if isinstance(model, bytes) else str(model)
         try:
             content = model if isinstance(model, bytes) else Path(model).read_bytes()
