@@ -144,7 +144,8 @@ def test_an_input_is_described_whatever_its_pack_says_of_it(
     write(pack, path, backbone=BackboneSpec("mine:blocks"), about={"input": told})
     model.graph.input.add().name = "images"
     onnx_models.describe_model(model, sources_of(path, "age", Blocks, None))
-    facts = onnx_models.facts_of({entry.key: entry.value for entry in model.metadata_props})
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    facts = onnx_models.facts_of(metadata, ["age"])
     assert facts["input"]["shape"] == ["batch", 3, 8, 8]
     assert said in facts["input"].get("preprocessing", "")
 
@@ -285,7 +286,16 @@ def test_what_is_no_model_is_refused(content: bytes | None, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "metadata", [{}, {"input": "{}", "tasks": "[]"}, {"input": "{", "tasks": "{}"}]
+    "metadata",
+    [
+        {},
+        {"input": "{}", "tasks": "[]"},
+        {"input": "{", "tasks": "{}"},
+        {"input": "{}", "tasks": "{}"},
+        {"input": "{}", "tasks": json.dumps(dict.fromkeys(TASKS))},
+        {"input": "{}", "tasks": json.dumps({task: {"fingerprint": 1} for task in TASKS})},
+        {"input": "{}", "tasks": json.dumps({t: {"fingerprint": ""} for t in (*TASKS, "more")})},
+    ],
 )
 def test_a_model_of_another_maker_is_refused(
     metadata: dict[str, str], model: Path, tmp_path: Path

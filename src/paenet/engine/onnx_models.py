@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -145,8 +145,12 @@ def describe_model(model: onnx.ModelProto, sources: Sources, **more: Any) -> Non
         entry.key, entry.value = key, json.dumps(value, ensure_ascii=False)
 
 
-def facts_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+def facts_of(metadata: Mapping[str, str], outputs: Collection[str]) -> dict[str, Any]:
     """What `describe_model` wrote.
+
+    Args:
+        metadata: of a model.
+        outputs: their names, each of which is a task's.
 
     Raises:
         EngineError: where the metadata is not that of a model that paenet has made.
@@ -155,9 +159,18 @@ def facts_of(metadata: Mapping[str, str]) -> dict[str, Any]:
         facts = {key: json.loads(metadata[key]) for key in ("input", "tasks")}
     except (KeyError, ValueError, RecursionError):
         facts = {}
-    if not facts or not all(isinstance(fact, dict) for fact in facts.values()):
+    known = facts and all(isinstance(fact, dict) for fact in facts.values())
+    if not known or not _tells_of(outputs, facts["tasks"]):
         raise EngineError("not a model that paenet has made; `pae export` writes one")
     return facts
+
+
+def _tells_of(outputs: Collection[str], tasks: Mapping[str, Any]) -> bool:
+    """Whether each output, and nothing else, is a task with a fingerprint."""
+    return tasks.keys() == set(outputs) and all(
+        isinstance(fact, dict) and isinstance(fact.get("fingerprint"), str)
+        for fact in tasks.values()
+    )
 
 
 def check_model(model: onnx.ModelProto) -> None:

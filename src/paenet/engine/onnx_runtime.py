@@ -48,12 +48,12 @@ class OnnxNetwork(nn.Module):
         except Exception as error:  # onnxruntime's own have no common name
             reason = first_line(error)
             raise EngineError(f"{name}: not a model that onnxruntime runs ({reason})") from error
-        try:
-            self.facts = facts_of(self._session.get_modelmeta().custom_metadata_map)
-        except EngineError as error:
-            raise EngineError(f"{name}: {error}") from None
         self._input = self._session.get_inputs()[0].name
         self.tasks = tuple(output.name for output in self._session.get_outputs())
+        try:
+            self.facts = facts_of(self._session.get_modelmeta().custom_metadata_map, self.tasks)
+        except EngineError as error:
+            raise EngineError(f"{name}: {error}") from None
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`(N, …)` to what every task's head returns, in float32, on the processor."""
