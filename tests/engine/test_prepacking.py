@@ -1,5 +1,6 @@
 """Convolutions are prepacked, and what follows them fused in, where that is what was computed."""
 
+import ctypes
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paenet.engine.folding import fold_norms
-from paenet.engine.prepacking import PrepackedConv2d, can_prepack, prepack
+from paenet.engine.prepacking import PrepackedConv2d, _layout, can_prepack, prepack
 from paenet.packing import segments
 
 pytestmark = pytest.mark.skipif(
@@ -170,6 +171,21 @@ def test_one_image_and_several_have_layouts_of_their_own(groups: int) -> None:
         for count in (1, 3, 1, 2):
             x = torch.randn(count, 4, 9, 9).contiguous(memory_format=torch.channels_last)
             torch.testing.assert_close(prepacked(x), layer(x) * 0.5)
+
+
+def test_a_layout_that_serves_one_and_several_is_held_once() -> None:
+    prepacked = PrepackedConv2d(conv(16, 16).eval(), (1, 16, 9, 9), 1.0, relu=False)
+    one, several = (prepacked._laid_out(prepacked._weight.to_dense(), n) for n in (1, 4))
+    with torch.inference_mode():
+        prepacked(torch.zeros(2, 16, 9, 9))
+    alike = _layout(one) == _layout(several)
+    assert (prepacked._for_several() is prepacked._weight) == alike
+    assert held(prepacked._for_several()) == held(several)
+
+
+def held(weight: Tensor) -> bytes:
+    ops = torch.ops.mkldnn
+    return ctypes.string_at(ops.data_ptr(weight), ops._nbytes(weight))
 
 
 @pytest.mark.skipif(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -23,9 +24,11 @@ _ADD = (operator.add, operator.iadd, torch.add, "add")
 _MUL = (operator.mul, operator.imul, torch.mul, "mul")
 
 _SEVERAL = 4  # images: the layout for 4 was as fast for 2 and for 32
+_How = tuple[Any, ...]  # padding, stride, dilation, groups
 _OPERATIONS = (
     "_reorder_convolution_weight",
     "_convolution_pointwise",
+    "_get_mkldnn_serialized_md",
     "_is_mkldnn_bf16_supported",
 )
 
@@ -77,8 +80,9 @@ def prepack(network: fx.GraphModule) -> int:
 class PrepackedConv2d(nn.Module):
     """`relu(conv(x) * factor + summand)`, of which all but the convolution may be absent.
 
-    oneDNN wants other layouts for one image than for several, and is slower in the wrong one than
-    in none (on AVX2 by half and more). The one for several is made when there are several.
+    oneDNN may want another layout for one image than for several, and is slower in the wrong one
+    than in none (on AVX2 by half and more). The one for several is found when there are several,
+    and kept where it is another: most convolutions have one for all.
 
     Args:
         layer: the convolution.
@@ -115,14 +119,34 @@ class PrepackedConv2d(nn.Module):
 
     def _for_several(self) -> Tensor:
         if self._weight_for_several is None:  # two threads may both make it: they make the same
-            self._weight_for_several = self._laid_out(self._weight.to_dense(), _SEVERAL)
+            kind = (tuple(self._weight.shape), self._weight.dtype, self._how, self._sizes)
+            same = _layout_for_several(*kind, torch.get_num_threads()) == _layout(self._weight)
+            self._weight_for_several = (
+                self._weight if same else self._laid_out(self._weight.to_dense(), _SEVERAL)
+            )
         return self._weight_for_several
 
     def _laid_out(self, weight: Tensor, images: int) -> Tensor:
-        laid_out: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            weight, *self._how, (images, *self._sizes)
-        )
-        return laid_out
+        return _reordered(weight, self._how, (images, *self._sizes))
+
+
+# A network has few kinds of convolutions; without a copy of every weight memory stays in one piece.
+@lru_cache(maxsize=1024)
+def _layout_for_several(
+    shape: tuple[int, ...], dtype: torch.dtype, how: _How, sizes: tuple[int, ...], threads: int
+) -> bytes:
+    """The layout that oneDNN wants for several images, which depends on all of these alone."""
+    return _layout(_reordered(torch.empty(shape, dtype=dtype), how, (_SEVERAL, *sizes)))
+
+
+def _layout(weight: Tensor) -> bytes:
+    """How oneDNN has laid out a weight; where two are alike in it, equal values are equal bytes."""
+    return bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(weight).tolist())
+
+
+def _reordered(weight: Tensor, how: _How, sizes: tuple[int, ...]) -> Tensor:
+    laid_out: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *how, sizes)
+    return laid_out
 
 
 def _prepack_one(network: fx.GraphModule, node: fx.Node, layer: nn.Conv2d) -> list[str]:
