@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ from torch import nn
 from paenet import packfile
 from paenet.engine import Engine
 
-path, what, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
-images = torch.zeros(1, 3, size, size)
+path, what, size, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+images = torch.zeros(batch, 3, size, size)
 with torch.inference_mode():
-    nn.Conv2d(3, 8, 3)(images)  # what torch needs to compute anything at all
+    nn.Conv2d(3, 8, 3)(images[:1])  # what torch needs to compute anything at all
     before = memory("RssAnon")
     if what == "engine":
         network = Engine(path, dtype="float32")
@@ -73,21 +74,29 @@ print(json.dumps([imported, time.time()]))
 """
 
 
-def memory_over_dense(path: Path, size: int) -> float | None:
-    """The memory of an engine that has answered once, by that of one dense network.
+def memory_over_dense(path: Path, size: int, batches: Sequence[int]) -> dict[str, float] | None:
+    """The memory of an engine that has answered one batch, by that of one dense network.
 
     Args:
         path: of a pack file.
         size: side of its images.
+        batches: of images; each is measured in processes of its own.
 
     Returns:
-        None where the system does not tell (anywhere but on Linux).
+        By batch; None where the system does not tell (anywhere but on Linux).
 
     Raises:
         PackFileError: where a process failed.
     """
-    engine, dense = (_told(_MEMORY, str(path), what, str(size)) for what in ("engine", "dense"))
-    return engine / dense if engine and dense else None
+    found = {}
+    for batch in map(str, batches):
+        engine, dense = (
+            _told(_MEMORY, str(path), what, str(size), batch) for what in ("engine", "dense")
+        )
+        if not engine or not dense:
+            return None
+        found[batch] = engine / dense
+    return found
 
 
 def peak_of_loading(path: Path, task: str | None) -> float | None:

@@ -54,8 +54,8 @@ def bench_speed(
         cached_epoch_speedup: a training step over all layers by one from kept activations, for
             every stem of the pack.
         avalanche: forward and step by Avalanche's PackNet; see `packnet.over_avalanche`.
-        memory_over_dense: of an engine by that of one dense network, in a process each; None where
-            the system does not tell.
+        memory_over_dense: of an engine that has answered one batch by that of one dense network
+            that has, in a process each, by batch; None where the system does not tell.
         first_answer_seconds: from the start of a process; see `processes.first_answer`.
     """
     pack = held.pack
@@ -69,7 +69,7 @@ def bench_speed(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pack.pae"
         packfile.write(pack, path, backbone=held.spec, about=held.about)
-        memory = memory_over_dense(path, pack.example.shape[-1])
+        memory = memory_over_dense(path, pack.example.shape[-1], batches)
         answer = first_answer(path, pack.example.shape[-1])
     return {
         "tasks": len(pack.tasks),

@@ -23,16 +23,22 @@ def speed_figures(document: Mapping[str, Any]) -> Iterator[tuple[str, float | No
         document: what `bench_speed` returns.
     """
     for key, words in _BY_BATCH.items():
-        if document[key] is None:
-            yield words, None
-        for batch, value in (document[key] or {}).items():
-            yield f"{words}, batch {batch}", value
+        yield from _by_batch(words, document[key])
     yield "training step beside frozen weights ÷ plain", document["step_over_plain"]
     for stem, value in document["cached_epoch_speedup"].items():
         yield f"training step over all layers ÷ from activations after {stem}", value
     passes = document["avalanche"] or dict.fromkeys(("forward", "step"))
     for what, value in passes.items():
         yield f"{what} of a small network ÷ Avalanche's PackNet", value
-    yield "memory of the engine ÷ one dense network", document["memory_over_dense"]
+    yield from _by_batch("memory of the engine ÷ one dense network", document["memory_over_dense"])
     for part, seconds in (document["first_answer_seconds"] or {}).items():
         yield f"seconds to the first answer, {part}", seconds
+
+
+def _by_batch(
+    words: str, figures: Mapping[str, float] | None
+) -> Iterator[tuple[str, float | None]]:
+    if figures is None:
+        yield words, None
+    for batch, value in (figures or {}).items():
+        yield f"{words}, batch {batch}", value
