@@ -87,9 +87,10 @@ def test_what_others_own_is_not_in_the_file(tmp_path: Path) -> None:
     extract(path, ["base"], tmp_path / "base.pae", backbone=batch_norm)
     found = read(tmp_path / "base.pae", backbone=batch_norm).pack
     for name, layer in found.layers.items():
-        mine = pack.layers[name].owner == pack.tasks["base"].slot
+        wide, width = pack.layers[name], pack.widths[pack.tasks["base"].width]
+        mine = width.narrow(name, wide.owner) == pack.tasks["base"].slot
         assert torch.equal(layer.owner != 0, mine)
-        assert torch.equal(layer.theta, torch.where(mine, pack.layers[name].theta, 0.0))
+        assert torch.equal(layer.theta, torch.where(mine, width.narrow(name, wide.theta), 0.0))
     names = [task["name"] for task in describe(tmp_path / "base.pae")["tasks"]]
     assert names == ["base"]
 
