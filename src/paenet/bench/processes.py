@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from paenet.packfile import PackFileError
 
+_PROCESSES = 3  # what malloc keeps of freed memory differs by a half from process to process
 _STATUS = """
 import json, sys
 
@@ -80,7 +82,7 @@ def memory_over_dense(path: Path, size: int, batches: Sequence[int]) -> dict[str
     Args:
         path: of a pack file.
         size: side of its images.
-        batches: of images; each is measured in processes of its own.
+        batches: of images; each is measured in processes of its own, and the median taken.
 
     Returns:
         By batch; None where the system does not tell (anywhere but on Linux).
@@ -91,11 +93,12 @@ def memory_over_dense(path: Path, size: int, batches: Sequence[int]) -> dict[str
     found = {}
     for batch in map(str, batches):
         engine, dense = (
-            _told(_MEMORY, str(path), what, str(size), batch) for what in ("engine", "dense")
+            [_told(_MEMORY, str(path), what, str(size), batch) for _ in range(_PROCESSES)]
+            for what in ("engine", "dense")
         )
-        if not engine or not dense:
+        if not all((*engine, *dense)):
             return None
-        found[batch] = engine / dense
+        found[batch] = median(engine) / median(dense)
     return found
 
 
