@@ -13,7 +13,7 @@ from typing import Any
 
 from paenet.packfile import PackFileError
 
-_PROCESSES = 3  # what malloc keeps of freed memory differs by a half from process to process
+_PROCESSES = 3  # of a dense network malloc keeps now nothing and now as much as its weights take
 _STATUS = """
 import json, sys
 
