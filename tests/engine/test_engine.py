@@ -257,15 +257,21 @@ def test_the_cost_is_that_of_the_trunk_and_of_every_branch(pack: Pack) -> None:
     assert cost["all"] == pytest.approx(sum(own.values()) + cost["shared"])
 
 
-@pytest.mark.parametrize("from_file", [False, True])
-def test_a_narrowed_task_costs_by_itself_what_it_does_among_all(
-    from_file: bool, tmp_path: Path
-) -> None:
+def narrower() -> Pack:
+    """A pack whose second task has given half of its channels up."""
     pack = packed(Blocks)
     teach(pack, "identity")
     learner = pack.learn("gender", head=nn.Linear(6, 2))
     learner.narrow(0.5)
     learner.freeze()
+    return pack
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_narrowed_task_costs_by_itself_what_it_does_among_all(
+    from_file: bool, tmp_path: Path
+) -> None:
+    pack = narrower()
     path = tmp_path / "pack.pae"
     write(pack, path, backbone=BackboneSpec("mine:blocks"))
     source = path if from_file else pack
@@ -317,11 +323,7 @@ def _work_of_blocks(width: float) -> int:
 def test_a_network_of_another_width_is_told_by_the_given_one_without_loading_the_first_task(
     tmp_path: Path,
 ) -> None:
-    pack = packed(Blocks)
-    teach(pack, "identity")
-    learner = pack.learn("gender", head=nn.Linear(6, 2))
-    learner.narrow(0.5)
-    learner.freeze()
+    pack = narrower()
     write(pack, tmp_path / "pack.pae", backbone=BackboneSpec("mine:blocks"))
     for source in (pack, tmp_path / "pack.pae"):
         assert list(sources_of(source, "gender", Blocks, None).networks) == ["gender"]

@@ -16,6 +16,7 @@ from tests.packing.networks import (
     teach,
     train,
 )
+from tests.packing.test_narrowing import narrowed
 
 
 def widened(pack: Pack, name: str, width: float) -> None:
@@ -23,13 +24,6 @@ def widened(pack: Pack, name: str, width: float) -> None:
     learner.widen(width)
     train(learner)
     learner.prune(to=0.5)
-    learner.freeze()
-
-
-def narrowed(pack: Pack, name: str, width: float) -> None:
-    learner = pack.learn(name, head=head())
-    learner.narrow(width)
-    train(learner)
     learner.freeze()
 
 

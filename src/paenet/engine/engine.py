@@ -51,7 +51,8 @@ class Engine:
         network: all of it as one module; with the backend `torch` and `prepack=False` a plain
             one, for `torch.compile` and `torch.export`.
         input: `size`, `mean` and `scale` of the images, where the file says them: pixels 0–255
-            become `(pixel - mean) / scale`.
+            become `(pixel - mean) / scale`. With `resize`, they are the centre of squares of that
+            many pixels.
 
     Raises:
         EngineError: where there is no such task, a task's stem is not the part of the base that it

@@ -21,8 +21,7 @@ def shrink(pack: Pack) -> None:
         pack: changed in place; its tasks stay what they are.
     """
     tasks = pack.tasks.values()
-    used = {task.width for task in tasks}
-    used |= {at for at, width in enumerate(pack.widths) if width.width == 1.0}
+    used = {pack.given_width, *(task.width for task in tasks)}
     widest, inside = _widest(pack.widths, used)
     for name, layer in pack.layers.items():
         layer.theta = pack.widths[widest].narrow(name, layer.theta)
